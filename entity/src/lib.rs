@@ -1,0 +1,21 @@
+//! The tables as sea-orm sees them, one file a table. No logic lives here.
+
+pub mod audit;
+pub mod class;
+pub mod class_teacher;
+pub mod face;
+pub mod face_template;
+pub mod idempotency;
+pub mod job;
+pub mod kinds;
+pub mod lease;
+pub mod login;
+pub mod mark;
+pub mod mark_change;
+pub mod membership;
+pub mod organization;
+pub mod person;
+pub mod photo;
+pub mod session;
+pub mod venue;
+pub mod worker_node;

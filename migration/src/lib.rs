@@ -1,0 +1,17 @@
+//! The schema of the database, one migration after another. Never imports `entity`: a migration
+//! must go on meaning what it meant when it was written.
+
+mod first;
+
+use sea_orm_migration::prelude::*;
+
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(first::First)]
+    }
+}
+
+pub use sea_orm_migration::MigratorTrait;
