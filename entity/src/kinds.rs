@@ -21,12 +21,6 @@ macro_rules! kinds {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
         }
-
-        impl From<$name> for Value {
-            fn from(kind: $name) -> Self {
-                kind.word().into()
-            }
-        }
     )+};
 }
 

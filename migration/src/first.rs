@@ -17,7 +17,7 @@ impl MigrationName for First {
 fn dialect(backend: DbBackend) -> &'static [(&'static str, &'static str)] {
     match backend {
         DbBackend::Postgres => &[
-            (" JSONTEXT", " JSON"),
+            (" JSONTEXT", " JSONB"),
             (" INSTANT", " TIMESTAMPTZ"),
             (" DOUBLE", " DOUBLE PRECISION"),
             (" BYTES", " BYTEA"),

@@ -1,1 +1,170 @@
-//! placeholder
+//! Every rule and use case of Muster, one module for each thing that a school would name.
+//! Knows neither the web, GraphQL, the queue's transport nor the models; all SQL is here.
+
+pub mod access;
+pub mod accounts;
+pub mod attendance;
+pub mod audit;
+pub mod classes;
+pub mod clock;
+pub mod db;
+pub mod error;
+pub mod events;
+pub mod health;
+pub mod id;
+pub mod idempotency;
+pub mod keys;
+pub mod mail;
+pub mod media;
+pub mod organizations;
+pub mod page;
+pub mod people;
+pub mod queue;
+pub mod recognition;
+pub mod scope;
+pub mod sessions;
+mod text;
+pub mod venues;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseTransaction;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use clock::{Clock, Entropy};
+use db::Db;
+pub use entity::kinds;
+pub use error::{Error, Result};
+use events::{Announcer, Hub, Topic};
+use keys::KeyRing;
+use queue::{Wake, WakeUp};
+pub use scope::{Scope, Viewer};
+
+/// What a process gives to the service: each part is made by the command line or by a test.
+#[derive(Debug)]
+pub struct Parts {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub keys: KeyRing,
+    pub media: media::Store,
+    pub announcer: Arc<dyn Announcer>,
+    pub wake: Arc<dyn Wake>,
+    pub mailer: mail::Mailer,
+    /// Where clients reach the api, without a slash at the end.
+    pub public_url: String,
+    /// How a password is hashed; tests take the cheapest.
+    pub password_cost: accounts::PasswordCost,
+}
+
+/// The use cases' way to the parts. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service(Arc<Inner>);
+
+#[derive(Debug)]
+pub struct Inner {
+    pub parts: Parts,
+    hub: Hub,
+    /// Bounds the work that fills a core: password hashes, pictures drawn for a viewer.
+    cores: Semaphore,
+    galleries: recognition::gallery::Cache,
+}
+
+impl Deref for Service {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}
+
+impl Service {
+    pub fn new(parts: Parts) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Inner {
+            hub: Hub::default(),
+            cores: Semaphore::new(cores),
+            galleries: recognition::gallery::Cache::default(),
+            parts,
+        }))
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub fn announcer(&self) -> &Arc<dyn Announcer> {
+        &self.announcer
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn galleries(&self) -> &recognition::gallery::Cache {
+        &self.0.galleries
+    }
+
+    pub(crate) fn new_id(&self) -> Uuid {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let millis = u64::try_from(self.now().timestamp_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    /// Runs what fills a core on a blocking thread, at most as many at once as there are cores.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let _slot = self.0.cores.acquire().await.map_err(Error::internal)?;
+        Ok(tokio::task::spawn_blocking(work).await?)
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
+        Ok(Tx {
+            inner: self.db.begin().await?,
+            service: self,
+            topics: Vec::new(),
+            wake_ups: Vec::new(),
+        })
+    }
+}
+
+/// A transaction, with what is to be told once it is committed: a row first, a push second.
+pub(crate) struct Tx<'s> {
+    inner: DatabaseTransaction,
+    service: &'s Service,
+    topics: Vec<Topic>,
+    wake_ups: Vec<WakeUp>,
+}
+
+impl Deref for Tx<'_> {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+impl Tx<'_> {
+    pub fn announce(&mut self, topic: Topic) {
+        self.topics.push(topic);
+    }
+
+    pub fn wake(&mut self, wake_up: WakeUp) {
+        self.wake_ups.push(wake_up);
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        self.inner.commit().await?;
+        self.service.announcer.announce(&self.topics);
+        for wake_up in self.wake_ups {
+            queue::send(&self.service.wake, wake_up);
+        }
+        Ok(())
+    }
+}

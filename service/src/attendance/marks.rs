@@ -1,0 +1,375 @@
+//! Marks change here and nowhere else: under the lock of the session's row, with their numbered
+//! changes and the session's tally in one transaction.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+
+use super::{Tally, roll, rules};
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result};
+use crate::events::Topic;
+use crate::id::{ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
+use crate::kinds::{MarkSource, MarkStatus, SessionState};
+use crate::scope::Scope;
+use crate::{Service, Tx, access, audit, sessions, text};
+
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Mark {
+    pub id: MarkId,
+    pub session_id: SessionId,
+    pub student_id: PersonId,
+    pub status: MarkStatus,
+    pub source: MarkSource,
+    pub similarity: Option<f64>,
+    pub face_id: Option<FaceId>,
+    pub remark: Option<String>,
+    pub marked_at: DateTime<Utc>,
+    pub marked_by: Option<PersonId>,
+    pub job_id: Option<JobId>,
+}
+
+pub(crate) const COLUMNS: &str = "m.id, m.session_id, m.student_id, m.status, m.source, m.similarity, \
+     m.face_id, m.remark, m.marked_at, m.marked_by, m.job_id";
+
+/// The face that speaks for a machine's mark.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evidence {
+    pub similarity: f64,
+    pub face: Option<FaceId>,
+}
+
+/// What somebody or something says of a student in a session.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Statement {
+    pub student: PersonId,
+    pub status: MarkStatus,
+    pub source: MarkSource,
+    pub evidence: Option<Evidence>,
+    pub remark: Option<String>,
+    /// When the photo was submitted or the mark entered.
+    pub at: DateTime<Utc>,
+    pub by: Option<PersonId>,
+    pub job: Option<JobId>,
+}
+
+impl From<&Mark> for Statement {
+    fn from(mark: &Mark) -> Self {
+        Self {
+            student: mark.student_id,
+            status: mark.status,
+            source: mark.source,
+            evidence: mark.similarity.map(|similarity| Evidence {
+                similarity,
+                face: mark.face_id,
+            }),
+            remark: mark.remark.clone(),
+            at: mark.marked_at,
+            by: mark.marked_by,
+            job: mark.job_id,
+        }
+    }
+}
+
+/// A session whose row is locked: until the commit nobody else changes its marks.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct Locked {
+    pub id: SessionId,
+    pub organization_id: OrganizationId,
+    pub class_id: ClassId,
+    pub starts_at: DateTime<Utc>,
+    pub state: SessionState,
+    pub late_after_minutes: i32,
+    event_seq: i64,
+    #[sea_orm(nested)]
+    tally: Tally,
+}
+
+pub(crate) async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Locked> {
+    let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE OF s" };
+    tx.one(
+        &format!(
+            "SELECT s.id, s.organization_id, s.class_id, s.starts_at, s.state, o.late_after_minutes, \
+             s.event_seq, s.present, s.late, s.excused, s.absent, s.expected \
+             FROM session s JOIN organization o ON o.id = s.organization_id WHERE s.id = $1{lock}"
+        ),
+        vec![id.into()],
+    )
+    .await?
+    .ok_or(Error::NotFound("session"))
+}
+
+struct Change {
+    student: PersonId,
+    from: Option<MarkStatus>,
+    to: Option<MarkStatus>,
+    source: MarkSource,
+    by: Option<PersonId>,
+    remark: Option<String>,
+}
+
+/// Lets each statement have its effect by the rules, at most one a student; answers how many
+/// marks changed. The number of SQL statements depends on hundreds of changes, not on each.
+pub(crate) async fn apply(tx: &mut Tx<'_>, session: &Locked, said: &[Statement]) -> Result<usize> {
+    let existing = of_session(tx, session.id).await?;
+    let mut written = Vec::new();
+    let mut changes = Vec::new();
+    for new in said {
+        let old = existing.get(&new.student);
+        if let Some(mark) = rules::decide(old.map(Statement::from).as_ref(), new) {
+            changes.push(Change {
+                student: mark.student,
+                from: old.map(|o| o.status),
+                to: Some(mark.status),
+                source: mark.source,
+                by: mark.by,
+                remark: mark.remark.clone(),
+            });
+            let id = old.map_or_else(|| MarkId(tx.service.new_id()), |o| o.id);
+            written.push((id, mark));
+        }
+    }
+    upsert(tx, session, &written).await?;
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
+async fn of_session(tx: &Tx<'_>, session: SessionId) -> Result<HashMap<PersonId, Mark>> {
+    let marks: Vec<Mark> = tx
+        .all(
+            &format!("SELECT {COLUMNS} FROM mark m WHERE m.session_id = $1"),
+            vec![session.into()],
+        )
+        .await?;
+    Ok(marks.into_iter().map(|m| (m.student_id, m)).collect())
+}
+
+/// Takes back the absences that closing wrote.
+pub(crate) async fn withdraw_automatic(tx: &mut Tx<'_>, session: &Locked) -> Result<usize> {
+    let mut absences: Vec<Mark> = of_session(tx, session.id)
+        .await?
+        .into_values()
+        .filter(|m| m.source == MarkSource::Auto)
+        .collect();
+    absences.sort_by_key(|m| m.student_id);
+    tx.run(
+        "DELETE FROM mark WHERE session_id = $1 AND source = 'AUTO'",
+        vec![session.id.into()],
+    )
+    .await?;
+    let changes: Vec<Change> = absences
+        .iter()
+        .map(|mark| Change {
+            student: mark.student_id,
+            from: Some(mark.status),
+            to: None,
+            source: MarkSource::Auto,
+            by: None,
+            remark: None,
+        })
+        .collect();
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
+/// Marks everyone on the roll who has no mark as absent.
+pub(crate) async fn mark_absent(tx: &mut Tx<'_>, session: &Locked) -> Result<usize> {
+    let now = tx.service.now();
+    let absent: Vec<Statement> = roll::ids(&**tx, session.id)
+        .await?
+        .into_iter()
+        .map(|student| Statement {
+            student,
+            status: MarkStatus::Absent,
+            source: MarkSource::Auto,
+            evidence: None,
+            remark: None,
+            at: now,
+            by: None,
+            job: None,
+        })
+        .collect();
+    apply(tx, session, &absent).await
+}
+
+async fn upsert(tx: &Tx<'_>, session: &Locked, marks: &[(MarkId, Statement)]) -> Result<()> {
+    for some in marks.chunks(500) {
+        let mut values = Values::default();
+        let (org, id) = (values.push(session.organization_id), values.push(session.id));
+        let rows: Vec<String> = some
+            .iter()
+            .map(|(mark, said)| {
+                let columns = [
+                    values.push(*mark),
+                    org.clone(),
+                    id.clone(),
+                    values.push(said.student),
+                    values.push(said.status),
+                    values.push(said.source),
+                    values.push(said.evidence.as_ref().map(|e| e.similarity)),
+                    values.push(said.evidence.as_ref().and_then(|e| e.face).map(|f| f.0)),
+                    values.push(said.remark.clone()),
+                    values.push(said.at),
+                    values.push(said.by.map(|b| b.0)),
+                    values.push(said.job.map(|j| j.0)),
+                ];
+                format!("({})", columns.join(", "))
+            })
+            .collect();
+        tx.run(
+            &format!(
+                "INSERT INTO mark (id, organization_id, session_id, student_id, status, source, similarity, face_id, \
+                 remark, marked_at, marked_by, job_id) VALUES {} ON CONFLICT (session_id, student_id) DO UPDATE SET \
+                 status = excluded.status, source = excluded.source, similarity = excluded.similarity, \
+                 face_id = excluded.face_id, remark = excluded.remark, marked_at = excluded.marked_at, \
+                 marked_by = excluded.marked_by, job_id = excluded.job_id",
+                rows.join(", ")
+            ),
+            values.done(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Numbers the changes, writes them, and moves the tally: the session's row is still locked, so
+/// the order of numbers is the order of commits.
+async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let now = tx.service.now();
+    let mut seq = session.event_seq;
+    for some in changes.chunks(500) {
+        let mut values = Values::default();
+        let (org, id) = (values.push(session.organization_id), values.push(session.id));
+        let at = values.push(now);
+        let rows: Vec<String> = some
+            .iter()
+            .map(|change| {
+                seq += 1;
+                let columns = [
+                    id.clone(),
+                    values.push(seq),
+                    org.clone(),
+                    values.push(change.student),
+                    values.push(change.from.map(|s| s.word().to_owned())),
+                    values.push(change.to.map(|s| s.word().to_owned())),
+                    values.push(change.source),
+                    values.push(change.by.map(|b| b.0)),
+                    at.clone(),
+                    values.push(change.remark.clone()),
+                ];
+                format!("({})", columns.join(", "))
+            })
+            .collect();
+        tx.run(
+            &format!(
+                "INSERT INTO mark_change (session_id, seq, organization_id, student_id, from_status, to_status, \
+                 source, by_id, at, remark) VALUES {}",
+                rows.join(", ")
+            ),
+            values.done(),
+        )
+        .await?;
+    }
+    let mut tally = session.tally;
+    for change in changes {
+        for (status, by) in [(change.from, -1), (change.to, 1)] {
+            match status {
+                Some(MarkStatus::Present) => tally.present += by,
+                Some(MarkStatus::Late) => tally.late += by,
+                Some(MarkStatus::Excused) => tally.excused += by,
+                Some(MarkStatus::Absent) => tally.absent += by,
+                None => {}
+            }
+        }
+    }
+    tx.run(
+        &format!(
+            "UPDATE session SET event_seq = $1, present = $2, late = $3, excused = $4, absent = $5, \
+             expected = {} WHERE id = $6",
+            roll::EXPECTED
+        ),
+        vec![
+            seq.into(),
+            tally.present.into(),
+            tally.late.into(),
+            tally.excused.into(),
+            tally.absent.into(),
+            session.id.into(),
+        ],
+    )
+    .await?;
+    tx.announce(Topic::Session(session.id));
+    Ok(())
+}
+
+/// A person marks a student by hand.
+pub async fn mark(
+    service: &Service,
+    scope: &Scope,
+    session: SessionId,
+    student: PersonId,
+    status: MarkStatus,
+    remark: Option<&str>,
+) -> Result<Mark> {
+    let viewer = scope.staff()?;
+    sessions::reach(service, scope, session).await?;
+    let remark = text::remark(remark)?;
+    let mut tx = service.begin().await?;
+    let locked = lock(&tx, session).await?;
+    match locked.state {
+        SessionState::Cancelled => return Err(Error::conflict("CANCELLED", "the session is cancelled")),
+        SessionState::Scheduled if !matches!(status, MarkStatus::Excused | MarkStatus::Absent) => {
+            return Err(Error::conflict(
+                "NOT_OPEN",
+                "before the session is open, students can only be EXCUSED or ABSENT",
+            ));
+        }
+        _ => {}
+    }
+    if !roll::has(&tx, session, student).await? {
+        return Err(Error::NotFound("student on this roll"));
+    }
+    let said = Statement {
+        student,
+        status,
+        source: MarkSource::Manual,
+        evidence: None,
+        remark,
+        at: service.now(),
+        by: Some(viewer.person),
+        job: None,
+    };
+    if apply(&mut tx, &locked, &[said]).await? > 0 {
+        audit::record(&tx, viewer, "markAttendance", ("Session", session.0), status.word()).await?;
+    }
+    let mark = of_session(&tx, session)
+        .await?
+        .remove(&student)
+        .ok_or(Error::NotFound("mark"))?;
+    tx.commit().await?;
+    Ok(mark)
+}
+
+pub async fn by_ids(service: &Service, scope: &Scope, ids: &[MarkId]) -> Result<Vec<Mark>> {
+    select(service, scope, |values| format!("m.id IN {}", values.list(ids.iter().copied()))).await
+}
+
+/// The marks that these jobs set.
+pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Mark>> {
+    select(service, scope, |values| format!("m.job_id IN {}", values.list(ids.iter().copied()))).await
+}
+
+async fn select(service: &Service, scope: &Scope, which: impl FnOnce(&mut Values) -> String) -> Result<Vec<Mark>> {
+    let mut values = Values::default();
+    let which = which(&mut values);
+    let visible = access::mark(scope, &mut values);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM mark m JOIN session s ON s.id = m.session_id WHERE {which} AND {visible} \
+         ORDER BY m.marked_at, m.id"
+    );
+    service.db.reader().all(&sql, values.done()).await
+}

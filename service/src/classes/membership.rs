@@ -1,0 +1,238 @@
+//! Students join a class: known ones by id or roll number, new ones by name, each row with a
+//! result of its own and all of them in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::FromQueryResult;
+
+use super::{Class, raise_gallery, reach};
+use crate::attendance::roll;
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result};
+use crate::id::{ClassId, PersonId};
+use crate::kinds::{PersonStatus, Role};
+use crate::organizations::day_begins;
+use crate::people::{self, NewPerson, Person};
+use crate::scope::{Scope, Viewer};
+use crate::{Service, Tx, audit, text};
+
+const ROWS_MAX: usize = 1000;
+
+/// A student by id, by roll number, or new by name.
+#[derive(Clone, Debug, Default)]
+pub struct NewStudent {
+    pub id: Option<PersonId>,
+    pub roll_number: Option<String>,
+    pub full_name: Option<String>,
+    pub email: Option<String>,
+}
+
+pub type StudentRow = Result<Person>;
+
+#[derive(FromQueryResult)]
+struct Known {
+    id: PersonId,
+    roll_number: Option<String>,
+    name_key: String,
+    role: Role,
+    status: PersonStatus,
+}
+
+#[derive(FromQueryResult)]
+struct Interval {
+    person_id: PersonId,
+    left_at: Option<DateTime<Utc>>,
+}
+
+/// `from`: the day they joined in the organization's time zone, today where absent.
+pub async fn add_students(
+    service: &Service,
+    scope: &Scope,
+    class: ClassId,
+    students: &[NewStudent],
+    from: Option<NaiveDate>,
+) -> Result<(Class, Vec<StudentRow>)> {
+    let viewer = scope.staff()?;
+    let found = reach(service, scope, class).await?;
+    if students.len() > ROWS_MAX {
+        return Err(Error::invalid("students", format!("at most {ROWS_MAX} students at a time")));
+    }
+    let today = service.now().with_timezone(&viewer.timezone).date_naive();
+    let joined = day_begins(viewer.timezone, from.unwrap_or(today))?;
+
+    let tx = service.begin().await?;
+    raise_gallery(&tx, class).await?;
+    let known = known(&tx, viewer, students).await?;
+    let mut rows: Vec<Result<PersonId>> = Vec::with_capacity(students.len());
+    let mut new = Vec::new();
+    let mut numbers = HashMap::new();
+    for student in students {
+        rows.push(match resolve(student, &known, &numbers) {
+            Ok(Resolved::Known(id)) => Ok(id),
+            Ok(Resolved::New(person)) => {
+                let id = PersonId(service.new_id());
+                if let Some(number) = &person.roll_number {
+                    numbers.insert(number.clone(), id);
+                }
+                new.push((id, person));
+                Ok(id)
+            }
+            Err(error) => Err(error),
+        });
+    }
+    people::insert_many(&tx, viewer.organization, &new).await?;
+    let ids: HashSet<PersonId> = rows.iter().flatten().copied().collect();
+    let joining = join(&tx, viewer, class, &ids, joined).await?;
+    roll::recount_class(&tx, class).await?;
+    let summary = format!("{joining} joined, {} of them new", new.len());
+    audit::record(&tx, viewer, "addStudents", ("Class", class.0), &summary).await?;
+    for id in ids.iter().filter(|id| !new.iter().any(|(n, _)| n == *id)) {
+        audit::record(&tx, viewer, "addStudents", ("User", id.0), "a known student joined a class").await?;
+    }
+    tx.commit().await?;
+
+    let ids: Vec<PersonId> = ids.into_iter().collect();
+    let mut people: HashMap<PersonId, Person> = HashMap::new();
+    for some in ids.chunks(500) {
+        people.extend(people::by_ids(service, scope, some).await?.into_iter().map(|p| (p.id, p)));
+    }
+    let rows = rows
+        .into_iter()
+        .map(|row| row.and_then(|id| people.get(&id).cloned().ok_or(Error::NotFound("student"))))
+        .collect();
+    Ok((found, rows))
+}
+
+async fn known(tx: &Tx<'_>, viewer: &Viewer, students: &[NewStudent]) -> Result<Vec<Known>> {
+    let mut values = Values::default();
+    let org = values.push(viewer.organization);
+    let ids = values.list(students.iter().filter_map(|s| s.id));
+    let numbers = values.list(students.iter().filter_map(|s| s.roll_number.as_deref().map(str::trim)));
+    tx.all(
+        &format!(
+            "SELECT id, roll_number, name_key, role, status FROM person \
+             WHERE organization_id = {org} AND (id IN {ids} OR roll_number IN {numbers})"
+        ),
+        values.done(),
+    )
+    .await
+}
+
+enum Resolved {
+    Known(PersonId),
+    New(NewPerson),
+}
+
+fn resolve(student: &NewStudent, known: &[Known], added: &HashMap<String, PersonId>) -> Result<Resolved> {
+    let number = text::optional("rollNumber", student.roll_number.as_deref())?;
+    let name = text::optional("fullName", student.full_name.as_deref())?;
+    let email = student
+        .email
+        .as_deref()
+        .filter(|e| !e.trim().is_empty())
+        .map(|e| text::email("email", e))
+        .transpose()?;
+    if let Some(id) = student.id {
+        let person = known.iter().find(|k| k.id == id).ok_or(Error::NotFound("student"))?;
+        return student_or_error(person);
+    }
+    if let Some(person) = known.iter().find(|k| number.is_some() && k.roll_number == number) {
+        if name.as_deref().is_some_and(|n| text::key(n) != person.name_key) {
+            return Err(Error::conflict(
+                "ROLL_NUMBER_TAKEN",
+                "this roll number belongs to somebody of another name",
+            ));
+        }
+        return student_or_error(person);
+    }
+    if let Some(id) = number.as_ref().and_then(|n| added.get(n)) {
+        return Err(Error::conflict(
+            "ROLL_NUMBER_TAKEN",
+            format!("this roll number stands twice in the list (the first made {})", id.0),
+        ));
+    }
+    let Some(full_name) = name else {
+        return Err(match number {
+            Some(_) => Error::NotFound("student with this roll number"),
+            None => Error::invalid("fullName", "name the student: by id, rollNumber or fullName"),
+        });
+    };
+    Ok(Resolved::New(NewPerson { full_name, email, roll_number: number, role: Role::Student }))
+}
+
+fn student_or_error(person: &Known) -> Result<Resolved> {
+    if person.role != Role::Student || person.status == PersonStatus::Erased {
+        return Err(Error::invalid("id", "this person is not a student"));
+    }
+    Ok(Resolved::Known(person.id))
+}
+
+/// Opens an interval for whoever has none open, never before the end of their last.
+async fn join(
+    tx: &Tx<'_>,
+    viewer: &Viewer,
+    class: ClassId,
+    ids: &HashSet<PersonId>,
+    joined: DateTime<Utc>,
+) -> Result<usize> {
+    let intervals: Vec<Interval> = tx
+        .all("SELECT person_id, left_at FROM membership WHERE class_id = $1", vec![class.into()])
+        .await?;
+    let mut latest: HashMap<PersonId, Option<DateTime<Utc>>> = HashMap::new();
+    for Interval { person_id, left_at } in intervals {
+        let end = latest.entry(person_id).or_insert(left_at);
+        *end = match (*end, left_at) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            _ => None,
+        };
+    }
+    let joining: Vec<(PersonId, DateTime<Utc>)> = ids
+        .iter()
+        .filter_map(|id| match latest.get(id) {
+            Some(None) => None,
+            Some(Some(left)) => Some((*id, joined.max(*left))),
+            None => Some((*id, joined)),
+        })
+        .collect();
+    for some in joining.chunks(500) {
+        let mut values = Values::default();
+        let (org, class) = (values.push(viewer.organization), values.push(class));
+        let rows: Vec<String> = some
+            .iter()
+            .map(|(person, joined)| {
+                let id = values.push(tx.service.new_id());
+                let (person, joined) = (values.push(*person), values.push(*joined));
+                format!("({id}, {org}, {class}, {person}, {joined})")
+            })
+            .collect();
+        tx.run(
+            &format!(
+                "INSERT INTO membership (id, organization_id, class_id, person_id, joined_at) VALUES {}",
+                rows.join(", ")
+            ),
+            values.done(),
+        )
+        .await?;
+    }
+    Ok(joining.len())
+}
+
+#[derive(FromQueryResult)]
+struct Member {
+    person_id: PersonId,
+}
+
+/// Who belongs to a class now.
+pub(crate) async fn members_now(service: &Service, class: ClassId) -> Result<Vec<PersonId>> {
+    let rows: Vec<Member> = service
+        .db
+        .reader()
+        .all(
+            "SELECT person_id FROM membership WHERE class_id = $1 AND joined_at <= $2 \
+             AND (left_at IS NULL OR left_at > $2)",
+            vec![class.into(), service.now().into()],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| r.person_id).collect())
+}

@@ -1,0 +1,253 @@
+//! Classes: who teaches them and who belongs.
+
+mod membership;
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+pub(crate) use membership::members_now;
+pub use membership::{NewStudent, StudentRow, add_students};
+
+use crate::db::{Scalar, Sql, Values};
+use crate::error::{Error, Result, is_duplicate};
+use crate::id::{ClassId, PersonId};
+use crate::kinds::Role;
+use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
+use crate::people::{self, Person};
+use crate::scope::Scope;
+use crate::{Service, access, audit, text};
+
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Class {
+    pub id: ClassId,
+    pub name: String,
+    pub name_key: String,
+    pub code: String,
+    pub archived: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+impl Placed for Class {
+    fn place(&self) -> (SortKey, Uuid) {
+        (SortKey::Text(self.name_key.clone()), self.id.0)
+    }
+}
+
+const COLUMNS: &str = "c.id, c.name, c.name_key, c.code, c.archived, c.created_at";
+const ORDER: Order = Order {
+    key: "c.name_key",
+    id: "c.id",
+    kind: KeyKind::Text,
+    descending: false,
+};
+
+#[derive(Debug)]
+pub struct NewClass<'a> {
+    pub name: &'a str,
+    pub code: &'a str,
+    /// None: whoever creates the class teaches it.
+    pub teachers: Option<Vec<PersonId>>,
+}
+
+pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Result<Class> {
+    let viewer = scope.staff()?;
+    let mut teachers = new.teachers.unwrap_or_else(|| vec![viewer.person]);
+    if viewer.role == Role::Teacher {
+        teachers.push(viewer.person);
+    }
+    teachers.sort_unstable();
+    teachers.dedup();
+    let class = Class {
+        id: ClassId(service.new_id()),
+        name: text::name("name", new.name)?,
+        name_key: text::key(new.name.trim()),
+        code: text::name("code", new.code)?,
+        archived: false,
+        created_at: service.now(),
+    };
+    let tx = service.begin().await?;
+    let mut values = Values::default();
+    let org = values.push(viewer.organization);
+    let list = values.list(teachers.iter().copied());
+    let known: Option<Scalar> = tx
+        .one(
+            &format!(
+                "SELECT COUNT(*) AS value FROM person WHERE organization_id = {org} \
+                 AND role IN ('TEACHER', 'ADMIN') AND id IN {list}"
+            ),
+            values.done(),
+        )
+        .await?;
+    if known.is_none_or(|k| usize::try_from(k.value) != Ok(teachers.len())) {
+        return Err(Error::invalid("teacherIds", "teacherIds names someone who is not a teacher here"));
+    }
+    let statement = tx.statement(
+        "INSERT INTO class (id, organization_id, name, name_key, code, archived, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        vec![
+            class.id.into(),
+            viewer.organization.into(),
+            class.name.clone().into(),
+            class.name_key.clone().into(),
+            class.code.clone().into(),
+            false.into(),
+            class.created_at.into(),
+        ],
+    );
+    if let Err(error) = sea_orm::ConnectionTrait::execute_raw(&*tx, statement).await {
+        return Err(if is_duplicate(&error) {
+            Error::conflict("CODE_TAKEN", "another class has this code")
+        } else {
+            error.into()
+        });
+    }
+    let mut values = Values::default();
+    let (class_id, org) = (values.push(class.id), values.push(viewer.organization));
+    let rows: Vec<String> = teachers
+        .iter()
+        .map(|teacher| format!("({class_id}, {}, {org})", values.push(*teacher)))
+        .collect();
+    if !rows.is_empty() {
+        tx.run(
+            &format!("INSERT INTO class_teacher (class_id, person_id, organization_id) VALUES {}", rows.join(", ")),
+            values.done(),
+        )
+        .await?;
+    }
+    audit::record(&tx, viewer, "createClass", ("Class", class.id.0), "created").await?;
+    tx.commit().await?;
+    Ok(class)
+}
+
+pub async fn by_ids(service: &Service, scope: &Scope, ids: &[ClassId]) -> Result<Vec<Class>> {
+    let mut values = Values::default();
+    let list = values.list(ids.iter().copied());
+    let visible = access::by_class(scope, &mut values, "c.organization_id", "c.id");
+    let sql = format!("SELECT {COLUMNS} FROM class c WHERE c.id IN {list} AND {visible}");
+    service.db.reader().all(&sql, values.done()).await
+}
+
+/// The classes in which the asker has a part.
+pub async fn list(
+    service: &Service,
+    scope: &Scope,
+    search: Option<&str>,
+    archived: Option<bool>,
+    page: &PageRequest,
+) -> Result<Page<Class>> {
+    scope.viewer()?;
+    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
+    let body = |values: &mut Values| {
+        let mut sql = format!(
+            "FROM class c WHERE {}",
+            access::by_class(scope, values, "c.organization_id", "c.id")
+        );
+        if let Some(pattern) = &pattern {
+            let pattern = values.push(pattern.clone());
+            sql += &format!(" AND (c.name_key LIKE {pattern} ESCAPE '\\' OR lower(c.code) LIKE {pattern} ESCAPE '\\')");
+        }
+        if let Some(archived) = archived {
+            sql += &format!(" AND c.archived = {}", values.push(archived));
+        }
+        sql
+    };
+    page::fetch(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
+}
+
+/// The classes that a person teaches or attends, as far as the asker reaches them.
+pub async fn of_person(service: &Service, scope: &Scope, person: PersonId, page: &PageRequest) -> Result<Page<Class>> {
+    let body = |values: &mut Values| {
+        let person = values.push(person);
+        format!(
+            "FROM class c WHERE {} AND (EXISTS (SELECT 1 FROM class_teacher t WHERE t.class_id = c.id AND t.person_id = {person}) \
+             OR EXISTS (SELECT 1 FROM membership m WHERE m.class_id = c.id AND m.person_id = {person} AND m.left_at IS NULL))",
+            access::by_class(scope, values, "c.organization_id", "c.id")
+        )
+    };
+    page::fetch(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
+}
+
+#[derive(FromQueryResult)]
+struct Teaching {
+    class_id: ClassId,
+    person_id: PersonId,
+}
+
+/// Who teaches each of these classes, by name; the classes are ones that the asker was given.
+pub async fn teachers(service: &Service, scope: &Scope, ids: &[ClassId]) -> Result<Vec<(ClassId, Person)>> {
+    let mut values = Values::default();
+    let list = values.list(ids.iter().copied());
+    let visible = access::by_class(scope, &mut values, "t.organization_id", "t.class_id");
+    let rows: Vec<Teaching> = service
+        .db
+        .reader()
+        .all(
+            &format!("SELECT t.class_id, t.person_id FROM class_teacher t WHERE t.class_id IN {list} AND {visible}"),
+            values.done(),
+        )
+        .await?;
+    let mut ids: Vec<PersonId> = rows.iter().map(|r| r.person_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let people = people::by_ids(service, scope, &ids).await?;
+    let mut pairs: Vec<(ClassId, Person)> = rows
+        .iter()
+        .filter_map(|row| {
+            let person = people.iter().find(|p| p.id == row.person_id)?;
+            Some((row.class_id, person.clone()))
+        })
+        .collect();
+    pairs.sort_by(|a, b| (&a.1.name_key, a.1.id).cmp(&(&b.1.name_key, b.1.id)));
+    Ok(pairs)
+}
+
+#[derive(FromQueryResult)]
+struct Counted {
+    class_id: ClassId,
+    students: i64,
+}
+
+/// How many students belong to each class now; staff alone learn it.
+pub async fn student_counts(service: &Service, scope: &Scope, ids: &[ClassId]) -> Result<Vec<(ClassId, i64)>> {
+    if scope.viewer()?.role == Role::Student {
+        return Ok(Vec::new());
+    }
+    let mut values = Values::default();
+    let list = values.list(ids.iter().copied());
+    let now = values.push(service.now());
+    let visible = access::by_class(scope, &mut values, "c.organization_id", "c.id");
+    let rows: Vec<Counted> = service
+        .db
+        .reader()
+        .all(
+            &format!(
+                "SELECT c.id AS class_id, COUNT(m.id) AS students FROM class c LEFT JOIN membership m ON m.class_id = c.id \
+                 AND m.joined_at <= {now} AND (m.left_at IS NULL OR m.left_at > {now}) \
+                 WHERE c.id IN {list} AND {visible} GROUP BY c.id"
+            ),
+            values.done(),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| (r.class_id, r.students)).collect())
+}
+
+/// Says that the faces or the members of a class changed: workers read their gallery anew.
+/// Also makes whoever changes one class's members wait for each other.
+pub(crate) async fn raise_gallery(tx: &crate::Tx<'_>, class: ClassId) -> Result<()> {
+    tx.run(
+        "UPDATE class SET gallery_version = gallery_version + 1 WHERE id = $1",
+        vec![class.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The class, if the asker teaches it or is an admin.
+pub(crate) async fn reach(service: &Service, scope: &Scope, id: ClassId) -> Result<Class> {
+    scope.staff()?;
+    by_ids(service, scope, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("class"))
+}

@@ -1,0 +1,138 @@
+//! What can go wrong in a use case, in the caller's words. One enum; api maps it to the codes
+//! of the contract and nothing else decides what a caller may read.
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Sign in first: the access token is missing, expired or no longer valid")]
+    Unauthenticated,
+    /// Wrong address or password; which of them is not told.
+    #[error("The address or the password is wrong")]
+    WrongCredentials,
+    #[error("Your role may not do this")]
+    Forbidden,
+    #[error("There is no such {0}")]
+    NotFound(&'static str),
+    #[error("{message}")]
+    Invalid {
+        field: &'static str,
+        message: String,
+    },
+    #[error("{message}")]
+    Conflict {
+        reason: &'static str,
+        message: String,
+    },
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    UnsupportedMedia(String),
+    /// A part that Muster needs is away; trying again later helps.
+    #[error("{0} cannot be reached now; try again in a moment")]
+    Unavailable(&'static str),
+    /// A fault of ours. The source is for the log alone.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            field,
+            message: message.into(),
+        }
+    }
+
+    pub fn conflict(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// The code of the contract.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated | Self::WrongCredentials => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::Invalid { .. } => "INVALID_INPUT",
+            Self::Conflict { .. } => "CONFLICT",
+            Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMedia(_) => "UNSUPPORTED_MEDIA",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// SQLSTATE classes that say the server is going, coming or full, not that the statement is wrong.
+const PASSING_CLASSES: [&str; 3] = ["08", "53", "57"];
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let away = match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
+                use sea_orm::sqlx::Error as Sqlx;
+                match &**e {
+                    Sqlx::Io(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => {
+                        true
+                    }
+                    Sqlx::Database(e) => e
+                        .code()
+                        .is_some_and(|c| PASSING_CLASSES.iter().any(|class| c.starts_with(class))),
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        if away {
+            tracing::warn!(error = %error, "database away");
+            Self::Unavailable("The database")
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound("stored object"),
+            other => {
+                tracing::warn!(error = %other, "media store away");
+                Self::Unavailable("The media store")
+            }
+        }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// Whether a statement failed because a row with the same key exists.
+pub(crate) fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}

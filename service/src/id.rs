@@ -1,0 +1,18 @@
+//! Ids as types: a class's id never passes for a session's. All are `UUIDv7`.
+
+use sea_orm::DeriveValueType;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($name:ident)+) => {$(
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType, Serialize, Deserialize,
+        )]
+        pub struct $name(pub Uuid);
+    )+};
+}
+
+ids! {
+    OrganizationId PersonId LoginId ClassId VenueId SessionId MarkId JobId PhotoId FaceId TemplateId
+}

@@ -1,0 +1,100 @@
+//! A request that may be sent twice has its effects once: the first answer is kept with a hash
+//! of the request, in the transaction of the effects.
+
+use chrono::TimeDelta;
+use sea_orm::{DbErr, FromQueryResult};
+
+use crate::db::Sql;
+use crate::error::{Error, Result, is_duplicate};
+use crate::id::JobId;
+use crate::scope::Viewer;
+use crate::{Service, Tx};
+
+const KEPT: TimeDelta = TimeDelta::hours(24);
+const KEY_MAX: usize = 200;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub operation: &'static str,
+    pub key: String,
+    pub hash: [u8; 32],
+}
+
+impl Request {
+    pub fn new(operation: &'static str, key: Option<&str>, hash: [u8; 32]) -> Result<Option<Self>> {
+        let Some(key) = key else { return Ok(None) };
+        if key.is_empty() || key.len() > KEY_MAX || key.chars().any(char::is_control) {
+            return Err(Error::invalid(
+                "idempotencyKey",
+                format!("idempotencyKey has 1 to {KEY_MAX} printable characters"),
+            ));
+        }
+        Ok(Some(Self { operation, key: key.to_owned(), hash }))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    request_hash: Vec<u8>,
+    answer: serde_json::Value,
+}
+
+/// The job that the first request made, if there was one.
+pub(crate) async fn find(service: &Service, viewer: &Viewer, request: &Request) -> Result<Option<JobId>> {
+    let row: Option<Row> = service
+        .db
+        .writer()
+        .one(
+            "SELECT request_hash, answer FROM idempotency \
+             WHERE person_id = $1 AND operation = $2 AND key = $3 AND created_at > $4",
+            vec![
+                viewer.person.0.into(),
+                request.operation.into(),
+                request.key.clone().into(),
+                (service.now() - KEPT).into(),
+            ],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.request_hash != request.hash {
+        return Err(Error::conflict(
+            "IDEMPOTENCY_KEY_REUSED",
+            "this idempotencyKey was used with other content; take a new key for a new request",
+        ));
+    }
+    Ok(Some(serde_json::from_value(row.answer)?))
+}
+
+/// Keeps the answer; false where another request with the key was faster: roll back and
+/// [`find`] its answer.
+pub(crate) async fn keep(tx: &Tx<'_>, viewer: &Viewer, request: &Request, job: JobId) -> Result<bool> {
+    let now = tx.service.now();
+    tx.run(
+        "DELETE FROM idempotency WHERE person_id = $1 AND operation = $2 AND key = $3 AND created_at <= $4",
+        vec![
+            viewer.person.0.into(),
+            request.operation.into(),
+            request.key.clone().into(),
+            (now - KEPT).into(),
+        ],
+    )
+    .await?;
+    let statement = tx.statement(
+        "INSERT INTO idempotency (person_id, operation, key, organization_id, request_hash, answer, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        vec![
+            viewer.person.0.into(),
+            request.operation.into(),
+            request.key.clone().into(),
+            viewer.organization.0.into(),
+            request.hash.to_vec().into(),
+            serde_json::to_value(job)?.into(),
+            now.into(),
+        ],
+    );
+    match sea_orm::ConnectionTrait::execute_raw(&**tx, statement).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_duplicate(&error) => Ok(false),
+        Err(error) => Err(DbErr::into(error)),
+    }
+}

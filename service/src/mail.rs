@@ -1,0 +1,72 @@
+//! Mail: over SMTP, or as `.eml` files where no server is set.
+
+use std::path::PathBuf;
+
+use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+#[derive(Clone, Debug)]
+pub enum Mailer {
+    /// Each mail becomes a file in this folder.
+    Folder(PathBuf),
+    Smtp {
+        transport: AsyncSmtpTransport<Tokio1Executor>,
+        from: Mailbox,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("SMTP_URL looks like smtps://user:password@host:465 or smtp://host:587?tls=required: {0}")]
+pub struct BadSmtpUrl(String);
+
+impl Mailer {
+    /// The sender is the url's user where that is an address, else `muster@HOST`.
+    pub fn smtp(url: &str) -> Result<Self, BadSmtpUrl> {
+        let bad = |e: &dyn std::fmt::Display| BadSmtpUrl(e.to_string());
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+            .map_err(|e| bad(&e))?
+            .build();
+        let host = url
+            .split_once("://")
+            .map_or(url, |(_, rest)| rest)
+            .rsplit('@')
+            .next()
+            .unwrap_or_default()
+            .split(['/', '?', ':'])
+            .next()
+            .unwrap_or_default();
+        let from = format!("Muster <muster@{host}>").parse().map_err(|e| bad(&e))?;
+        Ok(Self::Smtp { transport, from })
+    }
+
+    /// Sends a plain text, known by an id; no mail carries a password.
+    pub async fn send(&self, id: Uuid, to: &str, subject: &str, text: &str) -> Result<()> {
+        let from = match self {
+            Self::Smtp { from, .. } => from.clone(),
+            Self::Folder(_) => "Muster <muster@localhost>".parse().map_err(Error::internal)?,
+        };
+        let message = Message::builder()
+            .from(from)
+            .to(to.parse().map_err(|_| Error::invalid("email", "this is not an e-mail address"))?)
+            .subject(subject)
+            .body(text.to_owned())
+            .map_err(Error::internal)?;
+        match self {
+            Self::Folder(folder) => {
+                tokio::fs::create_dir_all(folder).await.map_err(Error::internal)?;
+                let file = folder.join(format!("{id}.eml"));
+                tokio::fs::write(file, message.formatted()).await.map_err(Error::internal)
+            }
+            Self::Smtp { transport, .. } => match transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    tracing::warn!(%error, "mail server away");
+                    Err(Error::Unavailable("The mail server"))
+                }
+            },
+        }
+    }
+}

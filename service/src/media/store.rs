@@ -1,0 +1,66 @@
+//! The media store: a folder (synced to disk before it is acknowledged) or S3.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::error::Result;
+
+#[derive(Clone, Debug)]
+pub struct Store(Arc<dyn ObjectStore>);
+
+impl Store {
+    pub fn folder(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path).map_err(crate::Error::internal)?;
+        Ok(Self(Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true))))
+    }
+
+    /// `s3://bucket/prefix`; credentials, region and endpoint from the usual `AWS_…` variables.
+    pub fn s3(url: &str) -> Result<Self> {
+        let bucket = AmazonS3Builder::from_env().with_url(url).build()?;
+        let prefix = url
+            .trim_start_matches("s3://")
+            .split_once('/')
+            .map_or("", |(_, prefix)| prefix.trim_matches('/'));
+        Ok(Self(if prefix.is_empty() {
+            Arc::new(bucket)
+        } else {
+            Arc::new(PrefixStore::new(bucket, prefix))
+        }))
+    }
+
+    /// For tests: a store of any kind, such as one that fails.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self(store)
+    }
+
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
+        self.0.put(&Key::from(key), bytes.into()).await?;
+        Ok(())
+    }
+
+    pub async fn get(&self, key: &str) -> Result<Bytes> {
+        Ok(self.0.get(&Key::from(key)).await?.bytes().await?)
+    }
+
+    /// Removes what may or may not be there; what cannot be removed now is swept later.
+    pub async fn forget(&self, key: &str) {
+        if let Err(error) = self.0.delete(&Key::from(key)).await {
+            tracing::debug!(%error, "an object stays for the sweep");
+        }
+    }
+
+    /// Whether the store answers.
+    pub async fn probe(&self) -> bool {
+        !matches!(
+            self.0.head(&Key::from("probe")).await,
+            Err(error) if !matches!(error, object_store::Error::NotFound { .. })
+        )
+    }
+}

@@ -1,0 +1,185 @@
+//! People: everyone a school knows, with or without a login.
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result, is_duplicate};
+use crate::id::{ClassId, OrganizationId, PersonId};
+use crate::kinds::{PersonStatus, Role};
+use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
+use crate::scope::Scope;
+use crate::{Service, Tx, access, text};
+
+/// A person as the asker may see them: of strangers the address and roll number are absent.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Person {
+    pub id: PersonId,
+    pub organization_id: OrganizationId,
+    pub full_name: String,
+    pub name_key: String,
+    pub email: Option<String>,
+    pub roll_number: Option<String>,
+    pub role: Role,
+    pub status: PersonStatus,
+    pub has_login: bool,
+    pub created_at: DateTime<Utc>,
+    /// Whether everything of this person is the asker's to see.
+    pub in_full: bool,
+}
+
+impl Placed for Person {
+    fn place(&self) -> (SortKey, Uuid) {
+        (SortKey::Text(self.name_key.clone()), self.id.0)
+    }
+}
+
+pub(crate) const ORDER: Order = Order {
+    key: "p.name_key",
+    id: "p.id",
+    kind: KeyKind::Text,
+    descending: false,
+};
+
+/// The columns of [`Person`] from `person p`, where `full` is the condition of seeing all.
+pub(crate) fn columns(full: &str) -> String {
+    format!(
+        "p.id, p.organization_id, p.full_name, p.name_key, p.role, p.status, p.created_at, \
+         CASE WHEN {full} THEN p.email END AS email, \
+         CASE WHEN {full} THEN p.roll_number END AS roll_number, \
+         (p.login_email IS NOT NULL) AS has_login, ({full}) AS in_full"
+    )
+}
+
+/// Whoever of these belongs to the asker's organization, in no order: for names beside marks and jobs.
+pub async fn by_ids(service: &Service, scope: &Scope, ids: &[PersonId]) -> Result<Vec<Person>> {
+    select(service, scope, ids, |_| "TRUE".into()).await
+}
+
+/// A person whom the asker may look up.
+pub async fn find(service: &Service, scope: &Scope, id: PersonId) -> Result<Option<Person>> {
+    let found = select(service, scope, &[id], |values| {
+        access::person_at_all(scope, values, "p.id", "p.role")
+    })
+    .await?;
+    Ok(found.into_iter().next())
+}
+
+async fn select(
+    service: &Service,
+    scope: &Scope,
+    ids: &[PersonId],
+    condition: impl FnOnce(&mut Values) -> String,
+) -> Result<Vec<Person>> {
+    let mut values = Values::default();
+    let full = access::person_in_full(scope, &mut values, "p.id");
+    let list = values.list(ids.iter().copied());
+    let own = match scope {
+        Scope::Viewer(viewer) => format!("p.organization_id = {}", values.push(viewer.organization)),
+        Scope::System(_) => "TRUE".into(),
+    };
+    let condition = condition(&mut values);
+    let sql = format!(
+        "SELECT {} FROM person p WHERE p.id IN {list} AND {own} AND {condition}",
+        columns(&full)
+    );
+    service.db.reader().all(&sql, values.done()).await
+}
+
+/// The students who belong to a class now, by name; none for those who may not see the list.
+pub async fn of_class(
+    service: &Service,
+    scope: &Scope,
+    class: ClassId,
+    search: Option<&str>,
+    page: &PageRequest,
+) -> Result<Option<Page<Person>>> {
+    if scope.viewer().is_ok_and(|v| v.role == Role::Student) {
+        return Ok(None);
+    }
+    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
+    let now = service.now();
+    let columns = |values: &mut Values| columns(&access::person_in_full(scope, values, "p.id"));
+    let body = |values: &mut Values| {
+        let (class, now) = (values.push(class), values.push(now));
+        let visible = access::by_class(scope, values, "m.organization_id", "m.class_id");
+        let found = pattern.as_ref().map_or_else(String::new, |pattern| {
+            format!(" AND p.name_key LIKE {} ESCAPE '\\'", values.push(pattern.clone()))
+        });
+        format!(
+            "FROM person p JOIN membership m ON m.person_id = p.id WHERE m.class_id = {class} \
+             AND m.joined_at <= {now} AND (m.left_at IS NULL OR m.left_at > {now}) AND {visible}{found}"
+        )
+    };
+    Ok(Some(page::fetch(service.db.reader(), page, ORDER, columns, body).await?))
+}
+
+#[derive(Debug)]
+pub(crate) struct NewPerson {
+    pub full_name: String,
+    pub email: Option<String>,
+    pub roll_number: Option<String>,
+    pub role: Role,
+}
+
+/// Inserts one person; a roll number that is taken is CONFLICT.
+pub(crate) async fn insert(tx: &Tx<'_>, organization: OrganizationId, person: &NewPerson) -> Result<PersonId> {
+    let id = PersonId(tx.service.new_id());
+    insert_rows(tx, organization, std::iter::once((id, person))).await?;
+    Ok(id)
+}
+
+/// Inserts people who were found to be new.
+pub(crate) async fn insert_many(
+    tx: &Tx<'_>,
+    organization: OrganizationId,
+    people: &[(PersonId, NewPerson)],
+) -> Result<()> {
+    for some in people.chunks(500) {
+        insert_rows(tx, organization, some.iter().map(|(id, person)| (*id, person))).await?;
+    }
+    Ok(())
+}
+
+async fn insert_rows(
+    tx: &Tx<'_>,
+    organization: OrganizationId,
+    people: impl Iterator<Item = (PersonId, &NewPerson)>,
+) -> Result<()> {
+    let mut values = Values::default();
+    let (org, now) = (values.push(organization), values.push(tx.service.now()));
+    let status = values.push(PersonStatus::Active);
+    let rows: Vec<String> = people
+        .map(|(id, person)| {
+            let columns = [
+                values.push(id),
+                org.clone(),
+                values.push(person.full_name.clone()),
+                values.push(text::key(&person.full_name)),
+                values.push(person.email.clone()),
+                values.push(person.roll_number.clone()),
+                values.push(person.role),
+                status.clone(),
+                now.clone(),
+            ];
+            format!("({})", columns.join(", "))
+        })
+        .collect();
+    let statement = tx.statement(
+        &format!(
+            "INSERT INTO person (id, organization_id, full_name, name_key, email, roll_number, role, status, \
+             created_at) VALUES {}",
+            rows.join(", ")
+        ),
+        values.done(),
+    );
+    match sea_orm::ConnectionTrait::execute_raw(&**tx, statement).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => Err(Error::conflict(
+            "ROLL_NUMBER_TAKEN",
+            "another person has this roll number",
+        )),
+        Err(error) => Err(error.into()),
+    }
+}

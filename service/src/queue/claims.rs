@@ -1,0 +1,223 @@
+//! A worker's hold on a job: claimed with a lease, written to only under the number (fence) of
+//! the claim. Whoever lost the lease can write nothing more.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::FromQueryResult;
+
+use super::Timings;
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result};
+use crate::events::Topic;
+use crate::id::{ClassId, JobId, OrganizationId, PersonId, SessionId};
+use crate::kinds::{JobKind, JobStage};
+use crate::{Service, Tx};
+
+/// A worker that says nothing for so long has lost its job.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// A job that ended its process so often is failed.
+pub const ATTEMPTS: i32 = 3;
+
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Claim {
+    pub id: JobId,
+    pub organization_id: OrganizationId,
+    pub kind: JobKind,
+    pub fence: i64,
+    pub attempts: i32,
+    pub submitted_by: Option<PersonId>,
+    pub session_id: Option<SessionId>,
+    pub class_id: Option<ClassId>,
+    pub person_id: Option<PersonId>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+impl Claim {
+    /// Milliseconds from submission to the first claim.
+    pub fn queued_ms(&self) -> f64 {
+        let waited = self.started_at.unwrap_or(self.created_at) - self.created_at;
+        waited.num_microseconds().map_or(0.0, |us| us as f64 / 1000.0)
+    }
+}
+
+/// Why a job ended without a result; safe to show a teacher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub code: &'static str,
+    pub message: String,
+    pub retryable: bool,
+}
+
+/// Now, and a while later, in SQL: by the database's clock where many machines share it.
+pub(crate) fn now(service: &Service, values: &mut Values) -> String {
+    if service.db.is_postgres() {
+        "now()".into()
+    } else {
+        values.push(service.now())
+    }
+}
+
+pub(crate) fn later(service: &Service, values: &mut Values, by: Duration) -> String {
+    if service.db.is_postgres() {
+        format!("(now() + make_interval(secs => {}))", values.push(by.as_secs_f64()))
+    } else {
+        values.push(service.now() + TimeDelta::from_std(by).unwrap_or_default())
+    }
+}
+
+/// Whether a row of `job` waits for a worker; `now` is SQL.
+pub(super) fn claimable(job: &str, now: &str) -> String {
+    format!(
+        "(({job}.status = 'QUEUED' AND {job}.available_at <= {now}) OR \
+         ({job}.status = 'RUNNING' AND {job}.lease_until < {now} AND {job}.attempts < {ATTEMPTS}))"
+    )
+}
+
+/// Takes the best waiting job of a kind: by priority, then of the organization with the fewest
+/// running, then the oldest.
+pub async fn claim(service: &Service, kind: JobKind) -> Result<Option<Claim>> {
+    let mut values = Values::default();
+    let kind = values.push(kind);
+    let now = now(service, &mut values);
+    let until = later(service, &mut values, LEASE);
+    let skip = if service.db.is_postgres() { "FOR UPDATE OF j SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE job SET status = 'RUNNING', fence = fence + 1, attempts = attempts + 1, lease_until = {until}, \
+         started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
+         WHERE id = (SELECT j.id FROM job j WHERE j.kind = {kind} AND {} ORDER BY j.priority, \
+         (SELECT COUNT(*) FROM job r WHERE r.organization_id = j.organization_id AND r.status = 'RUNNING'), \
+         j.created_at LIMIT 1 {skip}) AND {} \
+         RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
+         created_at, started_at",
+        claimable("j", &now),
+        claimable("job", &now),
+    );
+    let claim: Option<Claim> = service.db.writer().one(&sql, values.done()).await?;
+    if let Some(claim) = &claim {
+        service.announcer.announce(&[Topic::Job(claim.id)]);
+    }
+    Ok(claim)
+}
+
+/// Changes a job under its fence; false where the lease was lost.
+async fn change(
+    service: &Service,
+    claim: &Claim,
+    set: impl FnOnce(&mut Values) -> String,
+) -> Result<bool> {
+    let mut values = Values::default();
+    let (id, fence) = (values.push(claim.id), values.push(claim.fence));
+    let set = set(&mut values);
+    let sql = format!("UPDATE job SET {set} WHERE id = {id} AND fence = {fence} AND status = 'RUNNING'");
+    Ok(service.db.writer().run(&sql, values.done()).await? > 0)
+}
+
+/// Keeps the lease; false where it was lost.
+pub async fn renew(service: &Service, claim: &Claim) -> Result<bool> {
+    change(service, claim, |values| {
+        format!("lease_until = {}", later(service, values, LEASE))
+    })
+    .await
+}
+
+/// Tells how far the job is, 0 to 1 and never falling; false where the lease was lost.
+pub async fn progress(service: &Service, claim: &Claim, stage: JobStage, progress: f64) -> Result<bool> {
+    let kept = change(service, claim, |values| {
+        let until = later(service, values, LEASE);
+        let (stage, progress) = (values.push(stage), values.push(progress));
+        format!(
+            "stage = {stage}, progress = CASE WHEN progress > {progress} THEN progress ELSE {progress} END, \
+             lease_until = {until}, revision = revision + 1"
+        )
+    })
+    .await?;
+    service.announcer.announce(&[Topic::Job(claim.id)]);
+    Ok(kept)
+}
+
+/// Puts a job back. Where the worker is not to blame (shutdown, database or store away) the
+/// attempt is given back.
+pub async fn release(service: &Service, claim: &Claim, after: Duration, blameless: bool) -> Result<()> {
+    change(service, claim, |values| {
+        let due = later(service, values, after);
+        let back = i32::from(blameless);
+        format!(
+            "status = 'QUEUED', stage = 'WAITING', progress = 0, lease_until = NULL, available_at = {due}, \
+             attempts = attempts - {back}, revision = revision + 1"
+        )
+    })
+    .await?;
+    service.announcer.announce(&[Topic::Job(claim.id)]);
+    Ok(())
+}
+
+pub async fn fail(service: &Service, claim: &Claim, failure: &Failure) -> Result<()> {
+    change(service, claim, |values| {
+        let finished = values.push(service.now());
+        let (code, message) = (values.push(failure.code), values.push(failure.message.clone()));
+        let retryable = values.push(failure.retryable);
+        format!(
+            "status = 'FAILED', lease_until = NULL, error_code = {code}, error_message = {message}, \
+             error_retryable = {retryable}, finished_at = {finished}, revision = revision + 1"
+        )
+    })
+    .await?;
+    service.announcer.announce(&[Topic::Job(claim.id)]);
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: JobId,
+}
+
+/// Fails the jobs that ended their worker too often; answers how many.
+pub async fn fail_exhausted(service: &Service) -> Result<usize> {
+    let mut values = Values::default();
+    let now = now(service, &mut values);
+    let finished = values.push(service.now());
+    let sql = format!(
+        "UPDATE job SET status = 'FAILED', lease_until = NULL, error_code = 'INTERNAL', \
+         error_message = 'Working on this stopped the worker {ATTEMPTS} times; it is not tried again', \
+         error_retryable = TRUE, finished_at = {finished}, revision = revision + 1 \
+         WHERE status = 'RUNNING' AND lease_until < {now} AND attempts >= {ATTEMPTS} RETURNING id"
+    );
+    let failed: Vec<Id> = service.db.writer().all(&sql, values.done()).await?;
+    let topics: Vec<Topic> = failed.iter().map(|f| Topic::Job(f.id)).collect();
+    service.announcer.announce(&topics);
+    Ok(failed.len())
+}
+
+/// The first statement of every transaction that writes a job's results: it holds only for the
+/// worker that holds the lease.
+pub(crate) async fn complete(tx: &mut Tx<'_>, claim: &Claim) -> Result<()> {
+    let done = tx
+        .run(
+            "UPDATE job SET status = 'SUCCEEDED', stage = 'DONE', progress = 1, lease_until = NULL, \
+             finished_at = $1, revision = revision + 1 WHERE id = $2 AND fence = $3 AND status = 'RUNNING'",
+            vec![tx.service.now().into(), claim.id.into(), claim.fence.into()],
+        )
+        .await?;
+    if done == 0 {
+        return Err(lost());
+    }
+    tx.announce(Topic::Job(claim.id));
+    Ok(())
+}
+
+pub(crate) async fn record_timings(tx: &Tx<'_>, claim: &Claim, timings: &Timings) -> Result<()> {
+    tx.run(
+        "UPDATE job SET timings = $1 WHERE id = $2",
+        vec![serde_json::to_value(timings)?.into(), claim.id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+pub const LEASE_LOST: &str = "LEASE_LOST";
+
+fn lost() -> Error {
+    Error::conflict(LEASE_LOST, "another worker has this job now")
+}

@@ -1,0 +1,120 @@
+//! Living workers, and the one dispatcher that wakes the idle ones for work they were not told
+//! of: so whatever carries wake-ups may be emptied, stopped or cut off, and nothing is lost.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::claims::{claimable, fail_exhausted, later, now};
+use super::WakeUp;
+use crate::Service;
+use crate::db::{Scalar, Sql, Values};
+use crate::error::Result;
+use crate::kinds::JobKind;
+
+/// How often a worker says that it lives, and the dispatcher looks.
+pub const BEAT: Duration = Duration::from_secs(2);
+/// A worker that was not heard of for so long is gone.
+pub const ALIVE: Duration = Duration::from_secs(10);
+const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
+const DUTY: &str = "dispatcher";
+
+/// Says that a worker lives with so many slots; none while its models are missing.
+pub async fn beat(service: &Service, node: Uuid, slots: usize) -> Result<()> {
+    service
+        .db
+        .writer()
+        .run(
+            "INSERT INTO worker_node (id, slots, seen_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, seen_at = excluded.seen_at",
+            vec![
+                node.into(),
+                i32::try_from(slots).unwrap_or(i32::MAX).into(),
+                service.now().into(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub async fn leave(service: &Service, node: Uuid) -> Result<()> {
+    let db = service.db.writer();
+    db.run("DELETE FROM worker_node WHERE id = $1", vec![node.into()]).await?;
+    db.run("DELETE FROM lease WHERE name = $1 AND holder = $2", vec![DUTY.into(), node.into()])
+        .await?;
+    Ok(())
+}
+
+/// Whether the duty is this node's for the next while.
+async fn hold(service: &Service, node: Uuid) -> Result<bool> {
+    let mut values = Values::default();
+    let (name, holder) = (values.push(DUTY), values.push(node));
+    let now = now(service, &mut values);
+    let until = later(service, &mut values, ALIVE);
+    let sql = format!(
+        "INSERT INTO lease (name, holder, until) VALUES ({name}, {holder}, {until}) \
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
+         WHERE lease.holder = excluded.holder OR lease.until < {now}"
+    );
+    Ok(service.db.writer().run(&sql, values.done()).await? > 0)
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    kind: JobKind,
+    jobs: i64,
+}
+
+/// One look: fails what is beyond help and wakes at most one idle slot for each waiting job.
+/// Does nothing where another process has the duty. Answers how many were woken.
+pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
+    if !hold(service, node).await? {
+        return Ok(0);
+    }
+    fail_exhausted(service).await?;
+    let db = service.db.reader();
+    let mut values = Values::default();
+    let now = now(service, &mut values);
+    let sql = format!(
+        "SELECT j.kind, COUNT(*) AS jobs FROM job j WHERE j.status IN ('QUEUED', 'RUNNING') AND {} GROUP BY j.kind",
+        claimable("j", &now)
+    );
+    let waiting: Vec<Waiting> = db.all(&sql, values.done()).await?;
+    if waiting.is_empty() {
+        forget_the_gone(service).await?;
+        return Ok(0);
+    }
+    let mut values = Values::default();
+    let since = values.push(service.now() - TimeDelta::from_std(ALIVE).unwrap_or_default());
+    let now = super::claims::now(service, &mut values);
+    let sql = format!(
+        "SELECT (SELECT CAST(COALESCE(SUM(slots), 0) AS BIGINT) FROM worker_node WHERE seen_at > {since}) - \
+         (SELECT COUNT(*) FROM job WHERE status = 'RUNNING' AND lease_until >= {now}) AS value"
+    );
+    let idle: Option<Scalar> = db.one(&sql, values.done()).await?;
+    let mut idle = usize::try_from(idle.map_or(0, |i| i.value)).unwrap_or(0);
+    let mut woken = 0;
+    for Waiting { kind, jobs } in waiting {
+        let some = idle.min(usize::try_from(jobs).unwrap_or(0));
+        for _ in 0..some {
+            super::send(&service.wake, WakeUp { kind, job: None, trace: None });
+        }
+        idle -= some;
+        woken += some;
+    }
+    Ok(woken)
+}
+
+async fn forget_the_gone(service: &Service) -> Result<()> {
+    service
+        .db
+        .writer()
+        .run(
+            "DELETE FROM worker_node WHERE seen_at < $1",
+            vec![(service.now() - FORGOTTEN).into()],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The results of a photo: faces, marks, history, tallies and events in one transaction whose
+//! first statement is the job's fence.
+
+use std::collections::HashSet;
+
+use super::faces::{self, NewFace};
+use super::matching::{self, Verdict};
+use super::{Embedder, PhotoToRead, Seen, Watch, gallery, store_crops};
+use crate::attendance::marks::{self, Evidence, Statement};
+use crate::attendance::roll;
+use crate::db::Sql;
+use crate::error::{Error, Result};
+use crate::id::{FaceId, PersonId};
+use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
+use crate::queue::claims::{self, Claim};
+use crate::{Service, Tx};
+
+/// Writes what a class photo showed: who of the roll is in it is marked.
+pub async fn recognize(
+    service: &Service,
+    claim: &Claim,
+    embedder: &Embedder,
+    photo: &PhotoToRead,
+    seen: Seen,
+) -> Result<()> {
+    let (Some(class), Some(session)) = (claim.class_id, claim.session_id) else {
+        return Err(Error::internal("a recognition without a session"));
+    };
+    let mut watch = Watch::start(claim, &[&seen]);
+    let gallery = gallery::of_class(service, class, embedder).await?;
+    let roll: HashSet<PersonId> = roll::ids(service.db.reader(), session).await?.into_iter().collect();
+    let verdicts = match_faces(&gallery, &seen, embedder, |student| roll.contains(student));
+    watch.timings.r#match = watch.lap();
+    let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
+
+    let mut tx = service.begin().await?;
+    claims::complete(&mut tx, claim).await?;
+    let locked = marks::lock(&tx, session).await?;
+    // Only who still exists and belongs: the roll may have changed since the matching.
+    let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
+    let verdicts = verdicts
+        .into_iter()
+        .map(|v| if v.student.is_none_or(|s| roll.contains(&s)) { v } else { forget_student(v) })
+        .collect();
+    let faces = new_faces(service, &seen, verdicts, keys);
+    faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
+    set_size(&tx, photo, &seen).await?;
+    if locked.state != SessionState::Cancelled {
+        let status = crate::attendance::on_time(photo.submitted_at, locked.starts_at, locked.late_after_minutes);
+        let said: Vec<Statement> = faces
+            .iter()
+            .filter(|f| f.verdict.decision == FaceDecision::Matched)
+            .filter_map(|f| {
+                Some(Statement {
+                    student: f.verdict.student?,
+                    status,
+                    source: MarkSource::Recognition,
+                    evidence: Some(Evidence {
+                        similarity: f.verdict.similarity?.into(),
+                        face: Some(f.id),
+                    }),
+                    remark: None,
+                    at: photo.submitted_at,
+                    by: claim.submitted_by,
+                    job: Some(claim.id),
+                })
+            })
+            .collect();
+        marks::apply(&mut tx, &locked, &said).await?;
+    }
+    claims::record_timings(&tx, claim, watch.total()).await?;
+    tx.commit().await
+}
+
+/// Writes who is in a photo, among a class or the whole organization; marks nobody.
+pub async fn identify(
+    service: &Service,
+    claim: &Claim,
+    embedder: &Embedder,
+    photo: &PhotoToRead,
+    seen: Seen,
+) -> Result<()> {
+    let mut watch = Watch::start(claim, &[&seen]);
+    let (gallery, members) = match claim.class_id {
+        Some(class) => {
+            let members: HashSet<PersonId> = crate::classes::members_now(service, class).await?.into_iter().collect();
+            (gallery::of_class(service, class, embedder).await?, Some(members))
+        }
+        None => (gallery::of_organization(service, claim.organization_id, embedder).await?, None),
+    };
+    let verdicts = match_faces(&gallery, &seen, embedder, |student| {
+        members.as_ref().is_none_or(|m| m.contains(student))
+    });
+    watch.timings.r#match = watch.lap();
+    let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
+
+    let mut tx = service.begin().await?;
+    claims::complete(&mut tx, claim).await?;
+    let faces = new_faces(service, &seen, verdicts, keys);
+    faces::insert(&tx, claim, photo.id, None, &faces).await?;
+    set_size(&tx, photo, &seen).await?;
+    claims::record_timings(&tx, claim, watch.total()).await?;
+    tx.commit().await
+}
+
+fn match_faces(
+    gallery: &gallery::Gallery,
+    seen: &Seen,
+    embedder: &Embedder,
+    counts: impl Fn(&PersonId) -> bool,
+) -> Vec<Verdict> {
+    let similarities: Vec<Option<Vec<f32>>> = seen
+        .faces
+        .iter()
+        .map(|face| {
+            let embedding = face.embedding.as_ref().filter(|_| !face.too_small)?;
+            let mut row = gallery.similarities(embedding);
+            for (similarity, student) in row.iter_mut().zip(&gallery.students) {
+                if !counts(student) {
+                    *similarity = f32::NEG_INFINITY;
+                }
+            }
+            Some(row)
+        })
+        .collect();
+    matching::decide(
+        &gallery.students,
+        &similarities,
+        embedder.match_threshold,
+        embedder.review_threshold,
+    )
+}
+
+fn forget_student(verdict: Verdict) -> Verdict {
+    Verdict {
+        decision: FaceDecision::Unknown,
+        reason: Some(FaceReason::BelowThreshold),
+        student: None,
+        similarity: None,
+        candidates: Vec::new(),
+    }
+    .with_candidates_of(verdict)
+}
+
+impl Verdict {
+    /// Keeps the candidates other than the one who is gone.
+    fn with_candidates_of(mut self, other: Self) -> Self {
+        self.candidates = other
+            .candidates
+            .into_iter()
+            .filter(|(c, _)| Some(*c) != other.student)
+            .collect();
+        self
+    }
+}
+
+fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {
+    seen.faces
+        .iter()
+        .zip(verdicts)
+        .zip(keys)
+        .map(|((face, verdict), crop_key)| NewFace {
+            id: FaceId(service.new_id()),
+            bounds: [face.x, face.y, face.width, face.height],
+            score: face.score,
+            quality: face.quality,
+            verdict,
+            crop_key,
+        })
+        .collect()
+}
+
+pub(super) async fn set_size(tx: &Tx<'_>, photo: &PhotoToRead, seen: &Seen) -> Result<()> {
+    let side = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    tx.run(
+        "UPDATE photo SET width = $1, height = $2 WHERE id = $3",
+        vec![side(seen.width).into(), side(seen.height).into(), photo.id.into()],
+    )
+    .await?;
+    Ok(())
+}

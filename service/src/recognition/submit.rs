@@ -1,0 +1,270 @@
+//! Photos come in: checked by their header, put into the store, and in one transaction made a
+//! job. What was acknowledged is in both.
+
+use bytes::Bytes;
+
+use crate::attendance::marks;
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result};
+use crate::id::{ClassId, JobId, PersonId, PhotoId, SessionId};
+use crate::idempotency::{self, Request};
+use crate::keys::fingerprint;
+use crate::kinds::{JobKind, Role, SessionState};
+use crate::queue::{self, Job, NewJob};
+use crate::scope::{Scope, Viewer};
+use crate::{Service, audit, classes, media, people, sessions};
+
+const ENROLMENT_PHOTOS_MAX: usize = 20;
+
+/// Whose photos these are.
+#[derive(Clone, Copy, Debug)]
+pub enum PhotoOf {
+    Session(SessionId, ClassId),
+    Person(PersonId),
+    /// Of a class, or of the whole organization.
+    Somebody(Option<ClassId>),
+}
+
+/// Queues the recognition of everyone in the photo; the session must be open.
+pub async fn submit_class_photo(
+    service: &Service,
+    scope: &Scope,
+    session: SessionId,
+    photo: Bytes,
+    idempotency_key: Option<&str>,
+) -> Result<Job> {
+    scope.staff()?;
+    let found = sessions::reach(service, scope, session).await?;
+    submit(
+        service,
+        scope,
+        PhotoOf::Session(session, found.class_id),
+        vec![photo],
+        ("submitClassPhoto", idempotency_key),
+    )
+    .await
+}
+
+/// Queues the enrolment of a student by photos of their face; a student may enrol themselves.
+pub async fn enrol_faces(
+    service: &Service,
+    scope: &Scope,
+    person: PersonId,
+    photos: Vec<Bytes>,
+    idempotency_key: Option<&str>,
+) -> Result<Job> {
+    let viewer = scope.viewer()?;
+    let found = people::find(service, scope, person)
+        .await?
+        .filter(|p| p.in_full)
+        .ok_or(Error::NotFound("student"))?;
+    if found.role != Role::Student {
+        return Err(Error::invalid("userId", "only students are enrolled"));
+    }
+    if viewer.role == Role::Student && person != viewer.person {
+        return Err(Error::NotFound("student"));
+    }
+    submit(
+        service,
+        scope,
+        PhotoOf::Person(person),
+        photos,
+        ("enrolFaces", idempotency_key),
+    )
+    .await
+}
+
+/// Queues the question who is in a photo, among a class or (admins) the organization.
+pub async fn identify_faces(
+    service: &Service,
+    scope: &Scope,
+    photo: Bytes,
+    class: Option<ClassId>,
+) -> Result<Job> {
+    match class {
+        Some(class) => {
+            classes::reach(service, scope, class).await?;
+        }
+        None => {
+            scope.admin()?;
+        }
+    }
+    submit(
+        service,
+        scope,
+        PhotoOf::Somebody(class),
+        vec![photo],
+        ("identifyFaces", None),
+    )
+    .await
+}
+
+impl PhotoOf {
+    fn job(self, viewer: &Viewer) -> NewJob {
+        let (kind, session, class, person) = match self {
+            Self::Session(session, class) => (JobKind::Recognize, Some(session), Some(class), None),
+            Self::Person(person) => (JobKind::Enrol, None, None, Some(person)),
+            Self::Somebody(class) => (JobKind::Identify, None, class, None),
+        };
+        NewJob {
+            kind,
+            organization: viewer.organization,
+            submitted_by: viewer.person,
+            session,
+            class,
+            person,
+        }
+    }
+
+    fn id_bytes(self) -> [u8; 16] {
+        match self {
+            Self::Session(id, _) => id.0.into_bytes(),
+            Self::Person(id) => id.0.into_bytes(),
+            Self::Somebody(id) => id.map_or([0; 16], |c| c.0.into_bytes()),
+        }
+    }
+}
+
+async fn submit(
+    service: &Service,
+    scope: &Scope,
+    of: PhotoOf,
+    photos: Vec<Bytes>,
+    (operation, key): (&'static str, Option<&str>),
+) -> Result<Job> {
+    let viewer = scope.viewer()?;
+    if photos.is_empty() || photos.len() > ENROLMENT_PHOTOS_MAX {
+        return Err(Error::invalid("photos", format!("give 1 to {ENROLMENT_PHOTOS_MAX} photos")));
+    }
+    for photo in &photos {
+        media::check(photo, viewer.max_upload_bytes)?;
+    }
+    let request = match key {
+        None => None,
+        Some(key) => {
+            let (photos, about) = (photos.clone(), of.id_bytes());
+            let hash = service
+                .blocking(move || {
+                    let mut parts: Vec<&[u8]> = vec![&about];
+                    parts.extend(photos.iter().map(|p| &p[..]));
+                    fingerprint(&parts)
+                })
+                .await?;
+            Request::new(operation, Some(key), hash)?
+        }
+    };
+    if let Some(request) = &request
+        && let Some(job) = idempotency::find(service, viewer, request).await?
+    {
+        return the_job(service, scope, job).await;
+    }
+    // A refusal that can be known now costs no write to the store.
+    if let PhotoOf::Session(session, _) = of {
+        open_or_conflict(sessions::reach(service, scope, session).await?.state)?;
+    }
+    let mut keys = Vec::with_capacity(photos.len());
+    let mut stored = Ok(());
+    for photo in &photos {
+        let key = media::new_key(service, "photos");
+        stored = service.media.put(&key, photo.clone()).await;
+        keys.push(key);
+        if stored.is_err() {
+            break;
+        }
+    }
+    let sizes: Vec<i64> = photos.iter().map(|p| i64::try_from(p.len()).unwrap_or(i64::MAX)).collect();
+    drop(photos);
+    let written = match stored {
+        Ok(()) => write(service, viewer, of, &keys, &sizes, request.as_ref(), operation).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(Some(job)) => the_job(service, scope, job).await,
+        // The commit may have happened though we were not told: the photo must stay.
+        Err(error) if error.is_transient() => Err(error),
+        Ok(None) | Err(_) => {
+            for key in &keys {
+                service.media.forget(key).await;
+            }
+            written?;
+            // Another request with the same key was faster: its answer is ours.
+            let first = match &request {
+                Some(request) => idempotency::find(service, viewer, request).await?,
+                None => None,
+            };
+            the_job(service, scope, first.ok_or(Error::NotFound("job"))?).await
+        }
+    }
+}
+
+fn open_or_conflict(state: SessionState) -> Result<()> {
+    if state == SessionState::Open {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "NOT_OPEN",
+        "photos are taken while the session is open; open it first",
+    ))
+}
+
+async fn write(
+    service: &Service,
+    viewer: &Viewer,
+    of: PhotoOf,
+    keys: &[String],
+    sizes: &[i64],
+    request: Option<&Request>,
+    operation: &'static str,
+) -> Result<Option<JobId>> {
+    let mut tx = service.begin().await?;
+    let mut session = None;
+    if let PhotoOf::Session(id, _) = of {
+        open_or_conflict(marks::lock(&tx, id).await?.state)?;
+        session = Some(id);
+    }
+    let job = queue::insert(&mut tx, of.job(viewer)).await?;
+    let mut values = Values::default();
+    let (org, job_id, me) = (
+        values.push(viewer.organization),
+        values.push(job),
+        values.push(viewer.person),
+    );
+    let session = values.push(session.map(|s| s.0));
+    let now = values.push(service.now());
+    let rows: Vec<String> = keys
+        .iter()
+        .zip(sizes)
+        .enumerate()
+        .map(|(position, (key, size))| {
+            let id = values.push(PhotoId(service.new_id()));
+            let position = values.push(i32::try_from(position).unwrap_or(i32::MAX));
+            let (key, size) = (values.push(key.clone()), values.push(*size));
+            format!("({id}, {org}, {job_id}, {position}, {session}, {key}, {size}, {now}, {me})")
+        })
+        .collect();
+    tx.run(
+        &format!(
+            "INSERT INTO photo (id, organization_id, job_id, position, session_id, media_key, byte_size, submitted_at, \
+             uploaded_by) VALUES {}",
+            rows.join(", ")
+        ),
+        values.done(),
+    )
+    .await?;
+    if let Some(request) = request
+        && !idempotency::keep(&tx, viewer, request, job).await?
+    {
+        return Ok(None);
+    }
+    let summary = format!("{} photos", keys.len());
+    audit::record(&tx, viewer, operation, ("Job", job.0), &summary).await?;
+    tx.commit().await?;
+    Ok(Some(job))
+}
+
+async fn the_job(service: &Service, scope: &Scope, id: JobId) -> Result<Job> {
+    queue::by_ids(service, scope, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("job"))
+}
