@@ -1,1 +1,102 @@
-//! placeholder
+//! The command line: reads the settings, builds the parts, hands them to each other. No rule of
+//! attendance, no HTTP and no SQL is here.
+
+mod admin;
+mod args;
+mod database;
+mod health;
+mod logs;
+mod models_command;
+mod parts;
+mod prepare;
+mod roles;
+mod secret;
+mod settings;
+mod stop;
+
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+
+use args::{AdminCommand, Cli, Command};
+use settings::Settings;
+
+/// How a process gets its models: ONNX in the real one, a fake in tests. May block.
+pub type VisionFactory =
+    Arc<dyn Fn(models::Settings) -> Result<Arc<dyn models::Vision>, models::SetupError> + Send + Sync>;
+
+/// Why a command ends without having done its work: one line for the person at the terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The command or a setting is wrong: exit code 2.
+    Usage(String),
+    /// Something did not work: exit code 1.
+    Failed(String),
+}
+
+impl Failure {
+    pub fn failed(problem: impl fmt::Display) -> Self {
+        Self::Failed(problem.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text) | Self::Failed(text)) = self;
+        // One line, whatever a library's error holds.
+        f.write_str(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// What a command gives back: success is 0.
+pub(crate) type Outcome = Result<(), Failure>;
+
+/// Runs the command line of this process with models from `factory`.
+pub fn main_with(factory: VisionFactory) -> ExitCode {
+    let outcome = args::check_encoding().and_then(|()| run(Cli::parse(), factory));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(match failure {
+                Failure::Usage(_) => 2,
+                Failure::Failed(_) => 1,
+            })
+        }
+    }
+}
+
+fn run(cli: Cli, factory: VisionFactory) -> Outcome {
+    let command = cli.command.unwrap_or(Command::Up);
+    // Needs nothing of this machine, so nothing of it may stand in the way.
+    if matches!(command, Command::Schema) {
+        println!("{}", api::sdl().trim_end());
+        return Ok(());
+    }
+    let settings = Settings::read(cli.settings)?;
+    logs::start(&settings, command.serves())?;
+    match command {
+        Command::Up => block_on(roles::up(settings, factory)),
+        Command::Api => block_on(roles::api(settings)),
+        Command::Worker => block_on(roles::worker(settings, factory)),
+        Command::Migrate => block_on(database::migrate(settings)),
+        Command::Schema => Ok(()),
+        Command::Models { command } => models_command::run(&command, &settings.models),
+        Command::Admin { command: AdminCommand::Create(new) } => block_on(admin::create(settings, new)),
+        Command::Health => health::ask(&settings.listen),
+    }
+}
+
+fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?;
+    let outcome = runtime.block_on(work);
+    // What still blocks now was given its time; it must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}

@@ -1,1 +1,41 @@
-//! placeholder
+//! The server: HTTP in, service calls, GraphQL out. Resolvers decode ids, ask the service and
+//! map its answer; no rule lives here.
+
+mod graphql;
+mod http;
+
+use poem::listener::TcpAcceptor;
+use service::Service;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use graphql::sdl;
+pub use http::Limits;
+
+/// How long requests in flight may take after a shutdown was asked for.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(15);
+const SOCKETS_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Serves until `shutdown`; then finishes what is in flight and closes every socket.
+pub async fn serve(
+    service: Service,
+    listener: TcpListener,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let schema = graphql::schema(service.clone());
+    let lifetime = http::Lifetime {
+        shutdown: shutdown.clone(),
+        sockets: TaskTracker::new(),
+    };
+    let router = http::router(schema, service, limits, lifetime.clone());
+    let acceptor = TcpAcceptor::from_tokio(listener)?;
+    let served = poem::Server::new_with_acceptor(acceptor)
+        .run_with_graceful_shutdown(router, shutdown.cancelled_owned(), Some(GRACE))
+        .await;
+    lifetime.sockets.close();
+    // A client that does not take its last message is not waited for.
+    let _ = tokio::time::timeout(SOCKETS_GRACE, lifetime.sockets.wait()).await;
+    served
+}

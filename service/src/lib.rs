@@ -108,7 +108,8 @@ impl Service {
         &self.0.galleries
     }
 
-    pub(crate) fn new_id(&self) -> Uuid {
+    /// A fresh `UUIDv7` by the Clock and the Entropy.
+    pub fn new_id(&self) -> Uuid {
         let mut random = [0; 10];
         self.entropy.fill(&mut random);
         let millis = u64::try_from(self.now().timestamp_millis()).unwrap_or_default();

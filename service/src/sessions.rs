@@ -5,7 +5,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::attendance::{marks, roll};
-use crate::attendance::Tally;
+use crate::attendance::{Summary, Tally};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
@@ -155,6 +155,11 @@ pub(crate) async fn reach(service: &Service, scope: &Scope, id: SessionId) -> Re
         .await?
         .pop()
         .ok_or(Error::NotFound("session"))
+}
+
+/// The numbers of a session, for staff: of others a student learns nothing.
+pub fn summary(scope: &Scope, session: &Session) -> Option<Summary> {
+    scope.staff().ok().map(|_| Summary::of(session.state, &session.tally))
 }
 
 #[derive(Clone, Debug, Default)]

@@ -1,1 +1,93 @@
-//! placeholder
+//! Workers: told that there is work, they claim it, have the models look, and have the service
+//! write what was seen. No rule of attendance lives here.
+
+mod handle;
+mod lease;
+pub mod queue;
+mod stages;
+
+use std::sync::Arc;
+
+use models::Vision;
+use service::Service;
+use service::kinds::JobKind;
+use service::queue::{WakeUp, claims, nodes};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use queue::Consumer;
+
+/// The models once they are here; none while they are being fetched.
+pub type VisionReceiver = watch::Receiver<Option<Arc<dyn Vision>>>;
+
+/// Works until `shutdown`, with at most `slots` jobs at once. What is running then is finished,
+/// or put back where it takes too long. Never ends because a server is away.
+pub async fn run(
+    service: Service,
+    consumer: Consumer,
+    vision: VisionReceiver,
+    slots: usize,
+    shutdown: CancellationToken,
+) {
+    let node = service.new_id();
+    let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
+    let handler = {
+        let (service, shutdown) = (service.clone(), shutdown.clone());
+        move |wake_up: WakeUp| drain(service.clone(), wake_up.kind, vision.clone(), shutdown.clone())
+    };
+    consumer.run(slots, shutdown, handler).await;
+    if let Err(error) = keep.await {
+        tracing::error!(%error, "the worker's beat ended");
+    }
+    if let Err(error) = nodes::leave(&service, node).await {
+        tracing::debug!(%error, "the worker left without a word");
+    }
+}
+
+/// Claims and handles jobs of a kind until none is left.
+async fn drain(service: Service, kind: JobKind, vision: VisionReceiver, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        // Without models a job is not even claimed: it waits, and no attempt is spent.
+        let Some(models) = vision.borrow().clone() else { return };
+        match claims::claim(&service, kind).await {
+            Ok(Some(claim)) => handle::handle(&service, claim, models, &shutdown).await,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim a job; the dispatcher will wake us again");
+                return;
+            }
+        }
+    }
+}
+
+/// Says every few seconds that this worker lives, and dispatches where the duty is ours.
+async fn keep(
+    service: Service,
+    node: Uuid,
+    mut vision: VisionReceiver,
+    slots: usize,
+    shutdown: CancellationToken,
+) {
+    let mut tick = interval(nodes::BEAT);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut waits_for_models = true;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+            changed = vision.changed(), if waits_for_models => waits_for_models = changed.is_ok(),
+        }
+        let able = if vision.borrow().is_some() { slots } else { 0 };
+        let looked = async {
+            nodes::beat(&service, node, able).await?;
+            nodes::dispatch(&service, node).await
+        };
+        match looked.await {
+            Ok(0) => {}
+            Ok(woken) => tracing::debug!(woken, "woke idle workers"),
+            Err(error) => tracing::debug!(%error, "no beat: the database is away"),
+        }
+    }
+}

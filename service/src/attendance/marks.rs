@@ -10,7 +10,7 @@ use super::{Tally, roll, rules};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
-use crate::id::{ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
+use crate::id::{FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus, SessionState};
 use crate::scope::Scope;
 use crate::{Service, Tx, access, audit, sessions, text};
@@ -77,7 +77,6 @@ impl From<&Mark> for Statement {
 pub(crate) struct Locked {
     pub id: SessionId,
     pub organization_id: OrganizationId,
-    pub class_id: ClassId,
     pub starts_at: DateTime<Utc>,
     pub state: SessionState,
     pub late_after_minutes: i32,
@@ -90,7 +89,7 @@ pub(crate) async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Locked> {
     let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE OF s" };
     tx.one(
         &format!(
-            "SELECT s.id, s.organization_id, s.class_id, s.starts_at, s.state, o.late_after_minutes, \
+            "SELECT s.id, s.organization_id, s.starts_at, s.state, o.late_after_minutes, \
              s.event_seq, s.present, s.late, s.excused, s.absent, s.expected \
              FROM session s JOIN organization o ON o.id = s.organization_id WHERE s.id = $1{lock}"
         ),

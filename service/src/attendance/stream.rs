@@ -19,7 +19,7 @@ use crate::Service;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{PersonId, SessionId};
-use crate::kinds::{Role, SessionState};
+use crate::kinds::{MarkStatus, Role, SessionState};
 use crate::people::{self, Person};
 use crate::scope::Scope;
 use crate::sessions;
@@ -189,8 +189,10 @@ pub async fn subscribe(
         loop {
             while let Some(event) = me.waiting.pop_front() {
                 me.last = me.last.max(event.change.seq);
-                if me.only.is_none_or(|student| student == event.change.student_id) {
-                    return Some((event, me));
+                match me.only {
+                    None => return Some((event, me)),
+                    Some(student) if student == event.change.student_id => return Some((own(&event), me)),
+                    Some(_) => {}
                 }
             }
             if me.behind {
@@ -220,6 +222,22 @@ pub async fn subscribe(
 #[derive(FromQueryResult)]
 struct Moment {
     at: DateTime<Utc>,
+}
+
+/// The event as its student sees it: numbers of themselves alone.
+fn own(event: &Event) -> Arc<Event> {
+    let status = event.mark.as_ref().map(|m| m.status);
+    let is = |wanted| i32::from(status == Some(wanted));
+    let summary = Summary {
+        sessions: event.summary.sessions,
+        expected: 1,
+        present: is(MarkStatus::Present),
+        late: is(MarkStatus::Late),
+        excused: is(MarkStatus::Excused),
+        absent: is(MarkStatus::Absent),
+        unmarked: i32::from(status.is_none()),
+    };
+    Arc::new(Event { summary, ..event.clone() })
 }
 
 async fn check_cursor(service: &Service, session: SessionId, text: &str) -> Result<i64> {

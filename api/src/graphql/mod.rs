@@ -1,0 +1,104 @@
+//! The schema of the contract over the service.
+
+mod connection;
+mod ids;
+mod inputs;
+mod loaders;
+mod mutation;
+mod query;
+mod scalars;
+mod subscription;
+mod types;
+
+use std::sync::Arc;
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest};
+use async_graphql::{Context, Request, SDLExportOptions, Schema, ServerResult};
+use service::{Scope, Service};
+
+use crate::http::auth::{Auth, AuthCell};
+use crate::http::error::{Codes, extend};
+use loaders::Loaders;
+use mutation::Mutation;
+use query::Query;
+use subscription::Subscription;
+
+pub type MusterSchema = Schema<Query, Mutation, Subscription>;
+
+/// Deep enough for every page of a client, too shallow for a loop of relations.
+const MAX_DEPTH: usize = 14;
+const MAX_COMPLEXITY: usize = 2000;
+
+fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
+        .register_output_type::<types::Node>()
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .extension(Codes)
+        .extension(PerOperation)
+}
+
+pub fn schema(service: Service) -> MusterSchema {
+    builder().data(service).finish()
+}
+
+/// The schema as clients read it.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().prefer_single_line_descriptions();
+    builder().finish().sdl_with_options(options)
+}
+
+/// Gives each operation loaders of its own: what they know is as old as the operation.
+struct PerOperation;
+
+impl ExtensionFactory for PerOperation {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for PerOperation {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let request = next.run(ctx, request).await?;
+        let asker = request
+            .data
+            .get(&std::any::TypeId::of::<AuthCell>())
+            .and_then(|cell| cell.downcast_ref::<AuthCell>())
+            .or_else(|| ctx.data_opt::<AuthCell>())
+            .map(AuthCell::get);
+        let (Some(Auth::Viewer(viewer)), Some(service)) = (asker, ctx.data_opt::<Service>()) else {
+            return Ok(request);
+        };
+        Ok(request.data(Loaders::new(service.clone(), viewer.into())))
+    }
+}
+
+fn service<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Service> {
+    ctx.data::<Service>()
+}
+
+fn scope(ctx: &Context<'_>) -> async_graphql::Result<Scope> {
+    crate::http::auth::viewer(ctx).map(Scope::from)
+}
+
+fn loaders<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Loaders> {
+    ctx.data_opt::<Loaders>()
+        .ok_or_else(|| extend(service::Error::Unauthenticated))
+}
+
+/// A service's answer as a resolver gives it.
+trait Answer<T> {
+    fn answer(self) -> async_graphql::Result<T>;
+}
+
+impl<T> Answer<T> for service::Result<T> {
+    fn answer(self) -> async_graphql::Result<T> {
+        self.map_err(extend)
+    }
+}

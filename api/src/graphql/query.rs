@@ -1,0 +1,224 @@
+//! Root queries. Each may be null, so that one that is refused leaves the others whole.
+
+use async_graphql::{Context, ID, Object};
+use service::recognition;
+use service::{accounts, attendance, classes, health, organizations, people, queue, sessions, venues};
+
+use super::connection::request;
+use super::ids::{AnyId, NodeId};
+use super::inputs::{DateRange, JobFilter};
+use super::scalars::SessionState;
+use super::types::{
+    AttendanceMark, Class, ClassConnection, ComponentHealth, DetectedFace, FaceTemplate, Health, Job, JobConnection,
+    Node, Organization, Photo, Session, SessionConnection, User, Venue, VenueConnection,
+};
+use super::{Answer, scope, service};
+use crate::http::auth::{Auth, auth};
+
+pub struct Query;
+
+#[Object]
+#[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
+impl Query {
+    /// the signed-in user; UNAUTHENTICATED without a valid token
+    async fn viewer(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
+        accounts::viewer(service(ctx)?, &scope(ctx)?)
+            .await
+            .answer()
+            .map(|person| Some(User(person)))
+    }
+
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        let Some(id) = AnyId::parse(&id) else { return Ok(None) };
+        Ok(match id {
+            AnyId::OrganizationId(id) => organizations::by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|o| Organization(o).into()),
+            AnyId::PersonId(id) => people::find(service, &scope, id).await.answer()?.map(|p| User(p).into()),
+            AnyId::ClassId(id) => classes::by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|c| Class(c).into()),
+            AnyId::VenueId(id) => venues::find(service, &scope, id).await.answer()?.map(|v| Venue(v).into()),
+            AnyId::SessionId(id) => sessions::by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|s| Session(s).into()),
+            AnyId::MarkId(id) => attendance::marks::by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|m| AttendanceMark::from(m).into()),
+            AnyId::JobId(id) => queue::by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|j| Job::from(j).into()),
+            AnyId::PhotoId(id) => recognition::photos_by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|p| Photo(p).into()),
+            AnyId::FaceId(id) => recognition::faces_by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|f| DetectedFace(f).into()),
+            AnyId::TemplateId(id) => recognition::templates_by_ids(service, &scope, &[id])
+                .await
+                .answer()?
+                .pop()
+                .map(|t| FaceTemplate(t).into()),
+        })
+    }
+
+    async fn organization(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Organization>> {
+        let scope = scope(ctx)?;
+        let own = scope.viewer().answer()?.organization;
+        organizations::by_ids(service(ctx)?, &scope, &[own])
+            .await
+            .answer()
+            .map(|mut found| found.pop().map(Organization))
+    }
+
+    async fn user(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<User>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        match NodeId::parse(&id) {
+            Some(id) => people::find(service, &scope, id).await.answer().map(|p| p.map(User)),
+            None => Ok(None),
+        }
+    }
+
+    async fn class(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Class>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        let Some(id) = NodeId::parse(&id) else { return Ok(None) };
+        classes::by_ids(service, &scope, &[id])
+            .await
+            .answer()
+            .map(|mut found| found.pop().map(Class))
+    }
+
+    async fn classes(
+        &self,
+        ctx: &Context<'_>,
+        search: Option<String>,
+        archived: Option<bool>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<ClassConnection>> {
+        let page = request(ctx, first, after, last, before);
+        classes::list(service(ctx)?, &scope(ctx)?, search.as_deref(), archived, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    async fn venue(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Venue>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        match NodeId::parse(&id) {
+            Some(id) => venues::find(service, &scope, id).await.answer().map(|v| v.map(Venue)),
+            None => Ok(None),
+        }
+    }
+
+    async fn venues(
+        &self,
+        ctx: &Context<'_>,
+        search: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<VenueConnection>> {
+        let page = request(ctx, first, after, last, before);
+        venues::list(service(ctx)?, &scope(ctx)?, search.as_deref(), &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    async fn session(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Session>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        let Some(id) = NodeId::parse(&id) else { return Ok(None) };
+        sessions::by_ids(service, &scope, &[id])
+            .await
+            .answer()
+            .map(|mut found| found.pop().map(Session))
+    }
+
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        range: Option<DateRange>,
+        class_id: Option<ID>,
+        venue_id: Option<ID>,
+        teacher_id: Option<ID>,
+        state: Option<SessionState>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<SessionConnection>> {
+        let filter = sessions::SessionFilter {
+            range: range.map(DateRange::days),
+            class: NodeId::optional(class_id.as_ref())?,
+            venue: NodeId::optional(venue_id.as_ref())?,
+            teacher: NodeId::optional(teacher_id.as_ref())?,
+            state: state.map(Into::into),
+        };
+        let page = request(ctx, first, after, last, before);
+        sessions::list(service(ctx)?, &scope(ctx)?, &filter, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    async fn job(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Job>> {
+        let (service, scope) = (service(ctx)?, scope(ctx)?);
+        let Some(id) = NodeId::parse(&id) else { return Ok(None) };
+        queue::by_ids(service, &scope, &[id])
+            .await
+            .answer()
+            .map(|mut found| found.pop().map(Job::from))
+    }
+
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<JobFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<JobConnection>> {
+        let filter = filter.map(JobFilter::filter).transpose()?.unwrap_or_default();
+        let page = request(ctx, first, after, last, before);
+        queue::list(service(ctx)?, &scope(ctx)?, filter, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    /// public: the state alone; the rest for admins
+    async fn health(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Health>> {
+        let asker = match auth(ctx) {
+            Auth::Viewer(viewer) => Some(viewer.into()),
+            Auth::Anonymous | Auth::Rejected => None,
+        };
+        let health = health::check(service(ctx)?, asker.as_ref()).await;
+        Ok(Some(Health {
+            state: health.state.into(),
+            version: health.components.is_some().then(|| env!("CARGO_PKG_VERSION").to_owned()),
+            components: health
+                .components
+                .map(|all| all.into_iter().map(ComponentHealth::from).collect()),
+        }))
+    }
+}

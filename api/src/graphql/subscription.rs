@@ -1,0 +1,45 @@
+//! Subscriptions over graphql-transport-ws.
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::{Stream, StreamExt};
+use service::attendance::stream;
+use service::queue;
+
+use super::ids::NodeId;
+use super::types::{AttendanceEvent, Job};
+use super::{Answer, scope, service};
+
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /**
+    Changes of a session's marks. Without `after` it starts with each student's latest change,
+    in event order (replayed: true), then goes on live; with the cursor of an earlier event it
+    resumes right behind it: nothing is missed or repeated across a reconnection, a server
+    restart or a change of server. Cursors live 30 days; an expired or foreign one is
+    INVALID_INPUT (field: after).
+    */
+    async fn attendance(
+        &self,
+        ctx: &Context<'_>,
+        session_id: ID,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = AttendanceEvent> + use<>> {
+        let scope = scope(ctx)?;
+        let session = NodeId::required(&session_id)?;
+        let events = stream::subscribe(service(ctx)?, &scope, session, after.as_deref())
+            .await
+            .answer()?;
+        Ok(events.map(AttendanceEvent))
+    }
+
+    /// the job as it is now, then as it changes (several changes may come as one, the last always comes); completes when the job has ended
+    async fn job(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<impl Stream<Item = Job> + use<>> {
+        let scope = scope(ctx)?;
+        let changes = queue::watch(service(ctx)?, &scope, NodeId::required(&id)?)
+            .await
+            .answer()?;
+        Ok(changes.map(Job))
+    }
+}

@@ -1,0 +1,62 @@
+//! The objects of the contract, each over the service's struct.
+
+mod attendance;
+mod classes;
+mod faces;
+mod jobs;
+mod people;
+mod sessions;
+
+use async_graphql::{ID, Interface, SimpleObject};
+
+pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntryConnection};
+pub use classes::{Class, ClassConnection, Venue, VenueConnection};
+pub use faces::{DetectedFace, FaceTemplate, Photo};
+pub use jobs::{Job, JobConnection};
+pub use people::{Organization, User, UserConnection};
+pub use sessions::{Session, SessionConnection};
+
+use super::scalars::HealthState;
+
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to a client")]
+pub enum Node {
+    Organization(Organization),
+    User(User),
+    Class(Class),
+    Venue(Venue),
+    Session(Session),
+    AttendanceMark(AttendanceMark),
+    Job(Job),
+    Photo(Photo),
+    DetectedFace(DetectedFace),
+    FaceTemplate(FaceTemplate),
+}
+
+#[derive(SimpleObject)]
+pub struct Health {
+    pub state: HealthState,
+    pub version: Option<String>,
+    pub components: Option<Vec<ComponentHealth>>,
+}
+
+/// detail never holds addresses, credentials or error texts
+#[derive(SimpleObject)]
+pub struct ComponentHealth {
+    name: String,
+    state: HealthState,
+    latency_ms: Option<f64>,
+    detail: Option<String>,
+}
+
+impl From<service::health::Component> for ComponentHealth {
+    fn from(component: service::health::Component) -> Self {
+        Self {
+            name: component.name.to_owned(),
+            state: component.state.into(),
+            latency_ms: component.latency_ms,
+            detail: component.detail,
+        }
+    }
+}

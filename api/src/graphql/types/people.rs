@@ -1,0 +1,142 @@
+//! Organizations and people.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+use service::people::Person;
+
+use super::{ClassConnection, FaceTemplate};
+use crate::graphql::connection::{connection, exact, request};
+use crate::graphql::ids::NodeId;
+use crate::graphql::loaders::{EnrolledOf, TemplatesOf};
+use crate::graphql::scalars::{Role, UserStatus};
+use crate::graphql::{Answer, loaders, scope, service};
+use crate::http::error::extend;
+
+#[derive(Clone)]
+pub struct Organization(pub service::organizations::Organization);
+
+#[Object]
+impl Organization {
+    pub async fn id(&self) -> ID {
+        self.0.id.global()
+    }
+
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// IANA name; decides which calendar day a session belongs to
+    async fn timezone(&self) -> &str {
+        &self.0.timezone
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}
+
+#[derive(Clone)]
+pub struct User(pub Person);
+
+impl From<Person> for User {
+    fn from(person: Person) -> Self {
+        Self(person)
+    }
+}
+
+impl User {
+    /// Someone whom a visible row names.
+    pub async fn load(ctx: &Context<'_>, id: service::id::PersonId) -> async_graphql::Result<Self> {
+        Self::load_optional(ctx, Some(id))
+            .await?
+            .ok_or_else(|| extend(service::Error::NotFound("user")))
+    }
+
+    pub async fn load_optional(
+        ctx: &Context<'_>,
+        id: Option<service::id::PersonId>,
+    ) -> async_graphql::Result<Option<Self>> {
+        match id {
+            Some(id) => Ok(loaders(ctx)?.one(id).await?.map(Self)),
+            None => Ok(None),
+        }
+    }
+}
+
+#[Object]
+impl User {
+    pub async fn id(&self) -> ID {
+        self.0.id.global()
+    }
+
+    async fn full_name(&self) -> &str {
+        &self.0.full_name
+    }
+
+    /// contact address; by itself not a login
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// a login's address is verified and unique in the installation
+    async fn has_login(&self) -> bool {
+        self.0.has_login
+    }
+
+    /// unique in the organization
+    async fn roll_number(&self) -> Option<&str> {
+        self.0.roll_number.as_deref()
+    }
+
+    async fn role(&self) -> Role {
+        self.0.role.into()
+    }
+
+    async fn status(&self) -> UserStatus {
+        self.0.status.into()
+    }
+
+    async fn organization(&self, ctx: &Context<'_>) -> async_graphql::Result<Organization> {
+        loaders(ctx)?
+            .one(self.0.organization_id)
+            .await?
+            .map(Organization)
+            .ok_or_else(|| extend(service::Error::NotFound("organization")))
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// classes taught (teacher, admin) or attended (student)
+    async fn classes(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<ClassConnection>> {
+        if !self.0.in_full {
+            return Ok(None);
+        }
+        let page = request(ctx, first, after, last, before);
+        let found = service::classes::of_person(service(ctx)?, &scope(ctx)?, self.0.id, &page).await;
+        found.answer().map(|page| Some(page.into()))
+    }
+
+    async fn face_templates(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<FaceTemplate>>> {
+        if !self.0.in_full {
+            return Ok(None);
+        }
+        let templates = loaders(ctx)?.many(TemplatesOf(self.0.id)).await?;
+        Ok(Some(templates.into_iter().map(FaceTemplate).collect()))
+    }
+
+    /// enough accepted templates to be recognized
+    async fn enrolled(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<bool>> {
+        loaders(ctx)?.one(EnrolledOf(self.0.id)).await
+    }
+}
+
+connection!(UserConnection, UserEdge, User, i32, exact);

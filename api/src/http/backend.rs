@@ -1,0 +1,41 @@
+//! What the transport needs of the service, as a seam: the tests of this module stand a small
+//! one in for it, so they need neither a database nor keys.
+
+use std::future::Future;
+
+use service::Service;
+use service::events::Topic;
+use service::media::Served;
+use service::scope::Viewer;
+use tokio::sync::broadcast;
+
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Whose access token this is, as the database says now.
+    fn authenticate(&self, token: &str) -> impl Future<Output = service::Result<Viewer>> + Send;
+
+    /// What a signed media address leads to.
+    fn media(&self, token: &str) -> impl Future<Output = service::Result<Served>> + Send;
+
+    /// Whether requests can be answered now.
+    fn ready(&self) -> impl Future<Output = bool> + Send;
+
+    fn announcements(&self) -> broadcast::Receiver<Topic>;
+}
+
+impl Backend for Service {
+    async fn authenticate(&self, token: &str) -> service::Result<Viewer> {
+        service::accounts::authenticate(self, token).await
+    }
+
+    async fn media(&self, token: &str) -> service::Result<Served> {
+        service::media::open(self, token).await
+    }
+
+    async fn ready(&self) -> bool {
+        service::health::ready(self).await
+    }
+
+    fn announcements(&self) -> broadcast::Receiver<Topic> {
+        self.announcer().subscribe()
+    }
+}

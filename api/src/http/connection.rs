@@ -1,0 +1,380 @@
+//! One GraphQL socket, from `connection_init` to its close.
+//!
+//! Our own driver in place of async-graphql's: that one has no close codes for authentication,
+//! forgets a running operation when its id comes twice, polls its streams in a fixed order, and
+//! gives no place to look at the login again before each operation.
+//!
+//! Everything runs in one task. While a message is being sent nothing else is done, so a slow
+//! client slows its own streams down and nobody else's.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Data, Executor, Request, Response};
+use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
+use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
+use poem::web::websocket::Message;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::auth::{Auth, AuthCell, Credentials};
+use super::backend::Backend;
+use super::error::{BAD_REQUEST, coded, extend};
+use super::limits::Limits;
+use super::protocol::{ClientMessage, Close, ServerMessage};
+use super::revocations::Revoked;
+
+/// A peer that has said nothing, not even a pong, for so many pings is gone.
+const SILENT_PINGS: u32 = 3;
+
+/// For the peer to take our close and answer it.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the streams of a connection bring forth.
+enum Event {
+    /// `connection_init`'s token was looked up.
+    Identified(service::Result<Auth>),
+    /// The login was looked at again, by the clock or because it was announced.
+    Checked(service::Result<bool>),
+    Next(String, Box<Response>),
+    Complete(String),
+    /// An operation was asked for and the login doesn't stand any more.
+    Unauthorized,
+}
+
+/// How a connection ends.
+enum End {
+    /// Tell the peer.
+    Close(Close),
+    /// The peer closed, or is gone, or takes nothing.
+    Gone,
+}
+
+/// What to do next.
+enum Step {
+    Message(Option<io::Result<Message>>),
+    Event(Option<Event>),
+    Revoked(Result<Revoked, RecvError>),
+    Check,
+    Ping,
+    InitTimeout,
+    Shutdown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for `connection_init`.
+    New,
+    /// Its token is being looked up.
+    Identifying,
+    Open,
+}
+
+struct Operation {
+    abort: AbortHandle,
+    /// Something was sent for it.
+    begun: bool,
+}
+
+pub(super) struct Connection<S, E, B> {
+    socket: S,
+    executor: E,
+    backend: B,
+    limits: Arc<Limits>,
+    phase: Phase,
+    credentials: Credentials,
+    auth: AuthCell,
+    session: Arc<Data>,
+    events: SelectAll<BoxStream<'static, Event>>,
+    operations: HashMap<String, Operation>,
+    /// A look at the login is under way.
+    checking: bool,
+    /// A login ended while ours was being looked up for the first time.
+    doubted: bool,
+    heard: Instant,
+}
+
+impl<S, E, B> Connection<S, E, B>
+where
+    S: Stream<Item = io::Result<Message>> + Sink<Message, Error = io::Error> + Unpin + 'static,
+    E: Executor,
+    B: Backend,
+{
+    pub(super) fn new(socket: S, executor: E, backend: B, limits: Arc<Limits>) -> Self {
+        let auth = AuthCell::new(Auth::Anonymous);
+        let mut session = Data::default();
+        session.insert(auth.clone());
+        Self {
+            socket,
+            executor,
+            backend,
+            limits,
+            phase: Phase::New,
+            credentials: Credentials::None,
+            auth,
+            session: Arc::new(session),
+            events: SelectAll::new(),
+            operations: HashMap::new(),
+            checking: false,
+            doubted: false,
+            heard: Instant::now(),
+        }
+    }
+
+    pub(super) async fn run(mut self, mut revoked: broadcast::Receiver<Revoked>, shutdown: CancellationToken) {
+        let Err(end) = self.drive(&mut revoked, &shutdown).await;
+        // Running operations end with their streams, before we wait for the peer.
+        self.events.clear();
+        let farewell = async {
+            let End::Close(close) = end else {
+                return self.socket.close().await;
+            };
+            let message = Message::close_with(close.code(), close.reason());
+            self.socket.send(message).await?;
+            // Until the peer has answered: what it sent meanwhile, unread, would reset the
+            // connection and take the close code with it.
+            while let Some(message) = self.socket.next().await {
+                message?;
+            }
+            Ok(())
+        };
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+
+    async fn drive(
+        &mut self,
+        revoked: &mut broadcast::Receiver<Revoked>,
+        shutdown: &CancellationToken,
+    ) -> Result<std::convert::Infallible, End> {
+        let start = Instant::now();
+        let init_by = start + self.limits.socket_init;
+        let mut pings = interval_at(start + self.limits.socket_ping, self.limits.socket_ping);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = interval_at(start + self.limits.socket_check, self.limits.socket_check);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let step = tokio::select! {
+                () = shutdown.cancelled() => Step::Shutdown,
+                message = self.socket.next() => Step::Message(message),
+                event = self.events.next(), if !self.events.is_empty() => Step::Event(event),
+                who = revoked.recv() => Step::Revoked(who),
+                _ = checks.tick() => Step::Check,
+                _ = pings.tick() => Step::Ping,
+                () = sleep_until(init_by), if self.phase == Phase::New => Step::InitTimeout,
+            };
+            match step {
+                Step::Message(Some(Ok(message))) => self.hear(message).await?,
+                // poem tells an oversized message from a broken connection by the kind alone.
+                Step::Message(Some(Err(error))) if error.kind() == io::ErrorKind::Other => {
+                    return Err(End::Close(Close::TooLarge));
+                }
+                Step::Message(Some(Err(_)) | None) => return Err(End::Gone),
+                Step::Event(Some(event)) => self.follow(event).await?,
+                Step::Event(None) => {}
+                Step::Revoked(Ok(Revoked::Login(login))) => {
+                    self.doubted |= self.phase == Phase::Identifying;
+                    if matches!(self.auth.get(), Auth::Viewer(viewer) if viewer.login == login) {
+                        self.checking = false;
+                        self.check();
+                    }
+                }
+                Step::Revoked(Ok(Revoked::Anyone) | Err(RecvError::Lagged(_))) | Step::Check => {
+                    self.check();
+                }
+                // The sender lives in the router, which outlives its sockets only in tests.
+                Step::Revoked(Err(RecvError::Closed)) | Step::Shutdown => {
+                    return Err(End::Close(Close::GoingAway));
+                }
+                Step::Ping => {
+                    if self.heard.elapsed() > self.limits.socket_ping * SILENT_PINGS {
+                        return Err(End::Gone);
+                    }
+                    self.send(Message::ping(Vec::new())).await?;
+                }
+                Step::InitTimeout => return Err(End::Close(Close::InitTimeout)),
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), End> {
+        self.heard = Instant::now();
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(End::Close(Close::Malformed)),
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Gone),
+        };
+        let message = serde_json::from_str(&text).map_err(|_| End::Close(Close::Malformed))?;
+        match message {
+            ClientMessage::ConnectionInit { payload } => {
+                if self.phase != Phase::New {
+                    return Err(End::Close(Close::SecondInit));
+                }
+                self.phase = Phase::Identifying;
+                self.credentials = Credentials::from_payload(payload.as_ref());
+                let (credentials, backend) = (self.credentials.clone(), self.backend.clone());
+                self.events.push(Box::pin(stream::once(async move {
+                    Event::Identified(credentials.identify(&backend).await)
+                })));
+                Ok(())
+            }
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).await,
+            ClientMessage::Complete { id } => {
+                if let Some(operation) = self.operations.remove(&id) {
+                    operation.abort.abort();
+                }
+                Ok(())
+            }
+            ClientMessage::Ping { payload } => self.say(&ServerMessage::Pong { payload }).await,
+            ClientMessage::Pong {} => Ok(()),
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), End> {
+        if self.phase != Phase::Open {
+            return Err(End::Close(Close::Unauthorized));
+        }
+        if self.operations.contains_key(&id) {
+            return Err(End::Close(Close::DuplicateId));
+        }
+        if self.operations.len() >= self.limits.socket_operations {
+            let message = format!("At most {} operations run on one socket", self.limits.socket_operations);
+            let refused = respond(coded(BAD_REQUEST, message));
+            return self
+                .say(&ServerMessage::Error {
+                    id: &id,
+                    payload: &refused.errors,
+                })
+                .await;
+        }
+        let (events, abort) = abortable(self.operation(id.clone(), request));
+        self.events.push(events.boxed());
+        self.operations.insert(id, Operation { abort, begun: false });
+        Ok(())
+    }
+
+    /// An operation's answers, after a look at who asks for it now.
+    fn operation(&self, id: String, request: Request) -> impl Stream<Item = Event> + use<S, E, B> {
+        let (executor, session) = (self.executor.clone(), Arc::clone(&self.session));
+        let again = self.look_again();
+        stream::once(async move {
+            let responses = match again.await {
+                Ok(true) => executor.execute_stream(request, Some(session)),
+                Ok(false) => return stream::iter([Event::Unauthorized]).boxed(),
+                Err(error) => stream::iter([respond(extend(error))]).boxed(),
+            };
+            let ended = id.clone();
+            responses
+                .map(move |response| Event::Next(id.clone(), Box::new(response)))
+                .chain(stream::iter([Event::Complete(ended)]))
+                .boxed()
+        })
+        .flatten()
+    }
+
+    /// Looks up the socket's token again and renews what its operations see of the viewer.
+    /// Whether the socket may go on.
+    fn look_again(&self) -> impl Future<Output = service::Result<bool>> + Send + use<S, E, B> {
+        let (credentials, backend) = (self.credentials.clone(), self.backend.clone());
+        let cell = self.auth.clone();
+        async move {
+            let auth = credentials.identify(&backend).await?;
+            let stands = !matches!(auth, Auth::Rejected);
+            cell.set(auth);
+            Ok(stands)
+        }
+    }
+
+    fn check(&mut self) {
+        let signed_in = matches!(self.auth.get(), Auth::Viewer(_));
+        if self.phase != Phase::Open || !signed_in || self.checking {
+            return;
+        }
+        self.checking = true;
+        let again = self.look_again();
+        self.events
+            .push(Box::pin(stream::once(async move { Event::Checked(again.await) })));
+    }
+
+    async fn follow(&mut self, event: Event) -> Result<(), End> {
+        match event {
+            Event::Identified(Ok(Auth::Rejected)) => Err(End::Close(Close::Forbidden)),
+            Event::Identified(Ok(auth)) => {
+                self.auth.set(auth);
+                self.phase = Phase::Open;
+                if self.doubted {
+                    self.check();
+                }
+                self.say(&ServerMessage::ConnectionAck).await
+            }
+            Event::Identified(Err(error)) => {
+                // Logged if it is our own fault; the close code has no room for more.
+                let _ = extend(error);
+                Err(End::Close(Close::TryAgain))
+            }
+            Event::Checked(stands) => {
+                self.checking = false;
+                match stands {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(End::Close(Close::Unauthorized)),
+                    // The database is away: the next check tells, and no event comes from a
+                    // database that is away.
+                    Err(error) => {
+                        tracing::warn!(error = %error, "a socket's login could not be checked");
+                        Ok(())
+                    }
+                }
+            }
+            Event::Next(id, response) => self.answer(&id, &response).await,
+            Event::Complete(id) => match self.operations.remove(&id) {
+                Some(_) => self.say(&ServerMessage::Complete { id: &id }).await,
+                None => Ok(()),
+            },
+            Event::Unauthorized => Err(End::Close(Close::Unauthorized)),
+        }
+    }
+
+    async fn answer(&mut self, id: &str, response: &Response) -> Result<(), End> {
+        let Some(operation) = self.operations.get_mut(id) else {
+            return Ok(());
+        };
+        // What went wrong before any field was resolved has no path: the operation never began.
+        let refused = !operation.begun
+            && !response.errors.is_empty()
+            && response.errors.iter().all(|error| error.path.is_empty());
+        operation.begun = true;
+        if !refused {
+            let next = ServerMessage::Next { id, payload: response };
+            return self.say(&next).await;
+        }
+        if let Some(operation) = self.operations.remove(id) {
+            operation.abort.abort();
+        }
+        let payload = &response.errors;
+        self.say(&ServerMessage::Error { id, payload }).await
+    }
+
+    async fn say(&mut self, message: &ServerMessage<'_>) -> Result<(), End> {
+        let text = serde_json::to_string(message).map_err(|error| {
+            tracing::error!(error = %error, "a message for a socket could not be written");
+            End::Gone
+        })?;
+        self.send(Message::Text(text)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(self.limits.socket_send, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+fn respond(error: async_graphql::Error) -> Response {
+    let mut error = error.into_server_error(async_graphql::Pos::default());
+    error.locations.clear();
+    Response::from_errors(vec![error])
+}

@@ -1,0 +1,211 @@
+//! Errors as clients read them: the code of the contract on every one, and no word about the
+//! inside on those that are our own fault. Those are logged here, once, under the correlation
+//! id that the client gets.
+
+use std::any::Any;
+use std::error::Error as StdError;
+
+use async_graphql::{Error, ErrorExtensions, ServerError};
+use poem::Response;
+use poem::http::{StatusCode, header};
+use uuid::Uuid;
+
+pub use super::codes::Codes;
+
+pub(super) const BAD_REQUEST: &str = "BAD_REQUEST";
+const INTERNAL: &str = "INTERNAL";
+const INTERNAL_MESSAGE: &str = "Something went wrong on our side";
+/// After which a client may try again when something was away.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// A service error as a resolver answers it.
+pub fn extend(error: service::Error) -> Error {
+    let readable = coded(error.code(), error.to_string());
+    match error {
+        service::Error::Internal(source) => {
+            let id = correlation_id();
+            tracing::error!(correlation_id = %id, error = %chain(&*source), "internal error");
+            internal(&id)
+        }
+        service::Error::Invalid { field, .. } => readable.extend_with(|_, extensions| extensions.set("field", field)),
+        service::Error::Conflict { reason, .. } => {
+            readable.extend_with(|_, extensions| extensions.set("reason", reason))
+        }
+        _ => readable,
+    }
+}
+
+/// An error with a code of the contract that no service error stands for.
+pub(super) fn coded(code: &'static str, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// A panic was caught: log what it said, answer nothing of it.
+pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let id = correlation_id();
+    let said = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(correlation_id = %id, panic = said, "a request panicked");
+    internal(&id)
+}
+
+/// Sees to it that an error carries a code.
+///
+/// What async-graphql makes itself (parsing, validation, limits, a variable that isn't of its
+/// type) has no source and is the caller's doing. One that has a source was converted from
+/// some other error by a `?` without [`extend`]: nobody has decided that its text may be read.
+pub(super) fn complete(error: &mut ServerError) {
+    let has_code = error
+        .extensions
+        .as_ref()
+        .is_some_and(|extensions| extensions.get("code").is_some());
+    if has_code {
+        return;
+    }
+    if error.source.is_none() {
+        error.extensions.get_or_insert_default().set("code", BAD_REQUEST);
+        return;
+    }
+    let id = correlation_id();
+    tracing::error!(correlation_id = %id, error = %error.message, "an error without a code");
+    let internal = internal(&id);
+    error.message = internal.message;
+    error.extensions = internal.extensions;
+    error.source = None;
+}
+
+fn internal(id: &Uuid) -> Error {
+    Error::new(INTERNAL_MESSAGE).extend_with(|_, extensions| {
+        extensions.set("code", INTERNAL);
+        extensions.set("correlationId", id.to_string());
+    })
+}
+
+/// Ordered by time, so that a report is found in the log without a search through all of it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "joins an answer to its log line; no test decides it"
+)]
+fn correlation_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+/// A request that is turned away before GraphQL sees it: the status says so, and the body is
+/// shaped like a GraphQL answer all the same.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    error: Box<Error>,
+    close: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self::with_status(status(code), coded(code, message))
+    }
+
+    pub(super) fn with_status(status: StatusCode, error: Error) -> Self {
+        Self {
+            status,
+            error: Box::new(error),
+            close: false,
+        }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(BAD_REQUEST, message)
+    }
+
+    /// Also end the connection: there is more on it that we don't want to read.
+    pub(super) fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let body = serde_json::json!({ "errors": [&*self.error] });
+        let mut response = Response::builder()
+            .status(self.status)
+            .content_type("application/json; charset=utf-8")
+            .header(header::CACHE_CONTROL, "no-store");
+        if self.close {
+            response = response.header(header::CONNECTION, "close");
+        }
+        response = match self.status {
+            StatusCode::UNAUTHORIZED => response.header(header::WWW_AUTHENTICATE, "Bearer"),
+            StatusCode::SERVICE_UNAVAILABLE => response.header(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+            _ => response,
+        };
+        response.body(body.to_string())
+    }
+}
+
+impl From<service::Error> for Refusal {
+    fn from(error: service::Error) -> Self {
+        let status = status(error.code());
+        Self::with_status(status, extend(error))
+    }
+}
+
+fn status(code: &str) -> StatusCode {
+    match code {
+        "BAD_REQUEST" | "INVALID_INPUT" => StatusCode::BAD_REQUEST,
+        "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+        "FORBIDDEN" => StatusCode::FORBIDDEN,
+        "NOT_FOUND" => StatusCode::NOT_FOUND,
+        "CONFLICT" => StatusCode::CONFLICT,
+        "PAYLOAD_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        "UNSUPPORTED_MEDIA" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(error: &Error) -> serde_json::Value {
+        serde_json::to_value(error).unwrap()
+    }
+
+    #[test]
+    fn a_service_error_carries_its_code_and_details() {
+        let invalid = extend(service::Error::Invalid {
+            field: "photo",
+            message: "empty".to_owned(),
+        });
+        let extensions = &json(&invalid)["extensions"];
+        assert_eq!(extensions["code"], "INVALID_INPUT");
+        assert_eq!(extensions["field"], "photo");
+
+        let conflict = extend(service::Error::Conflict {
+            reason: "SESSION_CLOSED",
+            message: "closed".to_owned(),
+        });
+        assert_eq!(json(&conflict)["extensions"]["reason"], "SESSION_CLOSED");
+    }
+
+    #[test]
+    fn an_internal_error_says_nothing_but_its_correlation_id() {
+        let error = json(&extend(service::Error::internal("secret-of-the-database")));
+        assert_eq!(error["extensions"]["code"], "INTERNAL");
+        assert!(error["extensions"]["correlationId"].is_string());
+        assert!(!error.to_string().contains("secret"));
+    }
+}

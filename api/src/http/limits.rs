@@ -1,0 +1,55 @@
+//! How much a client may send and how long it may take over it.
+
+use std::time::Duration;
+
+const MIB: u64 = 1024 * 1024;
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Body of a request without a valid token.
+    pub anonymous_body_bytes: u64,
+    /// Largest body of all, whatever an organization allows for a photo.
+    pub max_body_bytes: u64,
+    /// A viewer's body may hold this many photos of the organization's largest size.
+    pub photos_per_request: u64,
+    pub files_per_request: usize,
+    /// Bodies of all requests together; above it new bytes are turned away until some request
+    /// is answered. Without it a few dozen viewers could fill the memory within their limits.
+    pub bodies_bytes: u64,
+    /// A body of which no byte comes for so long is given up.
+    pub body_idle: Duration,
+    /// From the first byte of a body to its last.
+    pub body_total: Duration,
+    /// One message on a socket.
+    pub socket_message_bytes: usize,
+    /// Operations at once on one socket.
+    pub socket_operations: usize,
+    /// From the opening of a socket to its `connection_init`.
+    pub socket_init: Duration,
+    /// Between two WebSocket pings; a peer that is silent for three of them is gone.
+    pub socket_ping: Duration,
+    /// For one message to be taken by the peer.
+    pub socket_send: Duration,
+    /// Between two looks at whether a socket's login still stands.
+    pub socket_check: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            anonymous_body_bytes: 64 * 1024,
+            max_body_bytes: 256 * MIB,
+            photos_per_request: 10,
+            files_per_request: 20,
+            bodies_bytes: 1024 * MIB,
+            body_idle: Duration::from_secs(10),
+            body_total: Duration::from_mins(5),
+            socket_message_bytes: 256 * 1024,
+            socket_operations: 100,
+            socket_init: Duration::from_secs(10),
+            socket_ping: Duration::from_secs(20),
+            socket_send: Duration::from_secs(10),
+            socket_check: Duration::from_secs(30),
+        }
+    }
+}

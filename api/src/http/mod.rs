@@ -1,0 +1,61 @@
+//! The transport: HTTP and WebSocket in, a GraphQL request with its asker out. Limits, codes
+//! and closings are settled here; this module knows no type of the schema.
+
+mod backend;
+mod body;
+mod codes;
+mod connection;
+mod graphiql;
+mod guard;
+mod limits;
+mod media;
+mod multipart;
+mod post;
+mod protocol;
+mod revocations;
+mod shell;
+mod socket;
+
+pub mod auth;
+pub mod error;
+pub mod upload;
+
+#[cfg(test)]
+#[expect(clippy::unused_async, reason = "async-graphql wants its resolvers async")]
+mod tests;
+
+use std::sync::Arc;
+
+use async_graphql::Executor;
+use poem::{Endpoint, Response, Route, get, post};
+
+pub use self::backend::Backend;
+pub use self::limits::Limits;
+pub use self::socket::Lifetime;
+
+use self::media::{Live, Media, Ready};
+use self::post::Post;
+use self::shell::Shell;
+use self::socket::Socket;
+
+/// Everything that the server answers. `schema` is one with [`error::Codes`] among its
+/// extensions; `backend` is the service.
+pub fn router<E: Executor, B: Backend>(
+    schema: E,
+    backend: B,
+    limits: Limits,
+    lifetime: Lifetime,
+) -> impl Endpoint<Output = Response> + 'static {
+    let limits = Arc::new(limits);
+    let requests = Post::new(schema.clone(), backend.clone(), Arc::clone(&limits));
+    let sockets = Socket::new(schema, backend.clone(), limits, lifetime);
+    let routes = Route::new()
+        .at("/graphql", post(requests))
+        .at("/graphql/ws", get(sockets))
+        .at("/graphiql", get(graphiql::Page))
+        .at("/graphiql/:file", get(graphiql::Asset))
+        .at("/health/live", get(Live))
+        .at("/health/ready", get(Ready(backend.clone())))
+        .at("/media/:token", get(Media(backend)));
+    Shell::new(routes)
+}

@@ -1,0 +1,293 @@
+//! The transport as clients meet it: a real server on port 0, with a small schema and a small
+//! service behind it.
+
+mod http;
+mod multipart;
+mod socket;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_graphql::{Context, Object, OneofObject, Result, Schema, Subscription};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use poem::listener::{Acceptor, Listener, TcpListener};
+use serde_json::Value;
+use service::events::Topic;
+use service::id::{LoginId, OrganizationId, PersonId};
+use service::kinds::Role;
+use service::media::Served;
+use service::scope::Viewer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::auth::{auth, viewer};
+use super::error::Codes;
+use super::upload::Upload;
+use super::{Backend, Lifetime, Limits};
+
+const TOKEN: &str = "good-token";
+const UPLOAD_BYTES: u64 = 100_000;
+
+#[derive(Clone)]
+struct Fake(Arc<Inner>);
+
+struct Inner {
+    viewers: Mutex<HashMap<String, Viewer>>,
+    topics: broadcast::Sender<Topic>,
+    away: AtomicBool,
+    looks: AtomicUsize,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let viewer = Viewer {
+            login: LoginId(Uuid::from_u128(1)),
+            person: PersonId(Uuid::from_u128(2)),
+            organization: OrganizationId(Uuid::from_u128(3)),
+            role: Role::Teacher,
+            timezone: "Europe/Berlin".parse().unwrap(),
+            max_upload_bytes: UPLOAD_BYTES,
+        };
+        Self(Arc::new(Inner {
+            viewers: Mutex::new(HashMap::from([(TOKEN.to_owned(), viewer)])),
+            topics: broadcast::Sender::new(16),
+            away: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
+        }))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Viewer)) {
+        change(self.0.viewers.lock().unwrap().get_mut(TOKEN).unwrap());
+    }
+
+    fn end_login(&self) -> LoginId {
+        self.0.viewers.lock().unwrap().remove(TOKEN).unwrap().login
+    }
+
+    fn announce(&self, login: LoginId) {
+        self.0.topics.send(Topic::Login(login)).unwrap();
+    }
+
+    fn go_away(&self, away: bool) {
+        self.0.away.store(away, Ordering::SeqCst);
+    }
+}
+
+impl Backend for Fake {
+    async fn authenticate(&self, token: &str) -> service::Result<Viewer> {
+        self.0.looks.fetch_add(1, Ordering::SeqCst);
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(service::Error::Unavailable("The database"));
+        }
+        let viewers = self.0.viewers.lock().unwrap();
+        let viewer = viewers.get(token).cloned();
+        viewer.ok_or(service::Error::Unauthenticated)
+    }
+
+    async fn media(&self, token: &str) -> service::Result<Served> {
+        if token != "photo" {
+            return Err(service::Error::NotFound("photo"));
+        }
+        Ok(Served {
+            bytes: Bytes::from_static(b"\xff\xd8"),
+            content_type: "image/jpeg",
+        })
+    }
+
+    async fn ready(&self) -> bool {
+        !self.0.away.load(Ordering::SeqCst)
+    }
+
+    fn announcements(&self) -> broadcast::Receiver<Topic> {
+        self.0.topics.subscribe()
+    }
+}
+
+struct Query;
+
+#[Object]
+impl Query {
+    async fn role(&self, ctx: &Context<'_>) -> Result<String> {
+        Ok(format!("{:?}", viewer(ctx)?.role))
+    }
+
+    async fn panics(&self) -> bool {
+        std::hint::black_box(None::<bool>).expect("secret")
+    }
+}
+
+#[derive(OneofObject)]
+enum PhotoInput {
+    Upload(Upload),
+    Base64(String),
+}
+
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn login(&self, ctx: &Context<'_>) -> String {
+        format!("{:?}", auth(ctx))
+    }
+
+    async fn send(&self, ctx: &Context<'_>, photo: Upload) -> Result<usize> {
+        Ok(photo.bytes(ctx)?.len())
+    }
+
+    async fn enrol(&self, ctx: &Context<'_>, photos: Vec<PhotoInput>) -> Result<Vec<usize>> {
+        photos
+            .iter()
+            .map(|photo| match photo {
+                PhotoInput::Upload(upload) => Ok(upload.bytes(ctx)?.len()),
+                PhotoInput::Base64(text) => Ok(text.len()),
+            })
+            .collect()
+    }
+}
+
+struct Watch;
+
+#[Subscription]
+impl Watch {
+    async fn ticks(&self, ctx: &Context<'_>, count: i32) -> Result<impl Stream<Item = i32>> {
+        viewer(ctx)?;
+        Ok(stream::iter(0..count))
+    }
+
+    async fn silence(&self) -> impl Stream<Item = i32> {
+        stream::pending()
+    }
+
+    async fn flood(&self) -> impl Stream<Item = String> {
+        stream::repeat("x".repeat(100_000))
+    }
+
+    async fn breaks(&self) -> impl Stream<Item = i32> {
+        stream::repeat_with(|| panic!("secret"))
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    fake: Fake,
+    lifetime: Lifetime,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+        let (fake, lifetime) = (Fake::new(), Lifetime::default());
+        let schema = Schema::build(Query, Mutation, Watch).extension(Codes).finish();
+        let app = super::router(schema, fake.clone(), limits, lifetime.clone());
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(app));
+        Self {
+            address,
+            fake,
+            lifetime,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"), b"").await
+    }
+
+    async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str("\r\n");
+        self.send(&head, body).await
+    }
+
+    async fn json(&self, token: Option<&str>, body: &str) -> Answer {
+        let bearer = format!("Bearer {}", token.unwrap_or_default());
+        let mut headers = vec![("content-type", "application/json")];
+        if token.is_some() {
+            headers.push(("authorization", &bearer));
+        }
+        self.post(&headers, body.as_bytes()).await
+    }
+
+    async fn send(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = self.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may answer and close before it has everything.
+        let _ = stream.write_all(body).await;
+        Answer::read(&mut stream).await
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(stream: &mut TcpStream) -> Self {
+        tokio::time::timeout(Duration::from_secs(20), Self::parse(stream))
+            .await
+            .expect("an answer")
+    }
+
+    async fn parse(stream: &mut TcpStream) -> Self {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a head"));
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let status = head[9..12].parse().unwrap();
+        let mut answer = Self {
+            status,
+            head,
+            body: Vec::new(),
+        };
+        let length = answer.header("content-length").unwrap_or("0");
+        answer.body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut answer.body).await.expect("a body");
+        answer
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    fn value(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn code(&self) -> String {
+        let value = self.value();
+        let code = value["errors"][0]["extensions"]["code"].as_str();
+        code.unwrap_or_else(|| panic!("{value}")).to_owned()
+    }
+
+    #[track_caller]
+    fn refused(&self, status: u16, code: &str) -> String {
+        assert_eq!((self.status, &*self.code()), (status, code), "{}", self.value());
+        self.value()["errors"][0]["message"].as_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,28 @@
+//! The face models: the catalog of them, fetching them, and running them by ONNX Runtime. Photos
+//! in, faces with embeddings out. Knows nothing of schools: no class, student or mark is named
+//! here.
+//!
+//! Everything blocks; call it on a blocking thread.
+
+mod align;
+pub mod catalog;
+mod detector;
+mod download;
+mod embedder;
+mod onnx;
+mod pool;
+mod quality;
+pub mod runtime;
+mod session;
+mod setup;
+mod store;
+#[cfg(test)]
+mod testing;
+mod vision;
+mod wheel;
+mod wire;
+mod yunet;
+
+pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
+pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};
+pub use vision::{Analysis, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};

@@ -1,0 +1,123 @@
+//! ONNX Runtime sessions: made the same way for every model, and asked in one way.
+
+use std::path::Path;
+
+use ort::session::{Session, builder::GraphOptimizationLevel};
+use ort::value::{TensorRef, ValueType};
+
+use crate::vision::VisionError;
+
+/// Any failure of the runtime, in one line.
+pub(crate) fn failed(error: &impl std::fmt::Display) -> VisionError {
+    let text = error.to_string();
+    VisionError::Model(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Reads a model's file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, VisionError> {
+    std::fs::read(path).map_err(|error| VisionError::Model(format!("{} can't be read: {error}", path.display())))
+}
+
+/// A session on the CPU with that many threads.
+///
+/// Without arena and without memory patterns: both keep what the largest photo so far needed, for
+/// each session, and photos come in all sizes. Without spinning, because threads that wait for work
+/// by turning round and round take the processor from the other slots, the database and a laptop's
+/// battery.
+pub(crate) fn open(model: &[u8], threads: usize) -> Result<Session, VisionError> {
+    let environment = crate::runtime::environment().map_err(|error| failed(&error))?;
+    let build = || -> ort::Result<Session> {
+        Session::builder(environment)?
+            .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(false).build()])?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_memory_pattern(false)?
+            .with_intra_threads(threads.max(1))?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(false)?
+            .commit_from_memory(model)
+    };
+    build().map_err(|error| failed(&error))
+}
+
+/// The dimensions that the only input declares, -1 where any will do.
+pub(crate) fn input_shape(session: &Session) -> Result<Vec<i64>, VisionError> {
+    match session.inputs() {
+        [input] => match input.dtype() {
+            ValueType::Tensor { shape, .. } => Ok(shape.to_vec()),
+            _ => Err(VisionError::Model("its input isn't a tensor".into())),
+        },
+        inputs => Err(VisionError::Model(format!("it has {} inputs, not 1", inputs.len()))),
+    }
+}
+
+/// Runs the session on planar samples, `[batch, 3, height, width]`.
+pub(crate) fn run<'s>(
+    session: &'s mut Session,
+    shape: [usize; 4],
+    samples: &[f32],
+) -> Result<ort::session::SessionOutputs<'s>, VisionError> {
+    let input = TensorRef::from_array_view((shape, samples)).map_err(|error| failed(&error))?;
+    session.run(ort::inputs![input]).map_err(|error| failed(&error))
+}
+
+/// Appends a picture's samples, plane after plane, each `(sample - mean) * scale`, in a frame of
+/// `width` x `height` whose rest stays 0.
+pub(crate) fn put_planes(
+    picture: &[u8],
+    picture_width: usize,
+    (width, height): (usize, usize),
+    input: &crate::catalog::Input,
+    samples: &mut Vec<f32>,
+) {
+    let plane = width * height;
+    let start = samples.len();
+    samples.resize(start + 3 * plane, 0.0);
+    let (first, rest) = samples[start..].split_at_mut(plane);
+    let (second, third) = rest.split_at_mut(plane);
+    let (red, green, blue) = match input.colour {
+        crate::catalog::Colour::Rgb => (first, second, third),
+        crate::catalog::Colour::Bgr => (third, second, first),
+    };
+    let value = |sample: u8| (f32::from(sample) - input.mean) * input.scale;
+    let lines = picture.chunks_exact(3 * picture_width).take(height);
+    for (row, line) in lines.enumerate() {
+        let from = row * width;
+        let pixels = line.as_chunks::<3>().0;
+        for (target, channel) in [(&mut *red, 0), (&mut *green, 1), (&mut *blue, 2)] {
+            for (sample, pixel) in target[from..from + width].iter_mut().zip(pixels) {
+                *sample = value(pixel[channel]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Colour, Input};
+
+    #[test]
+    fn planes_are_ordered_normalized_and_padded() {
+        let picture = [1, 2, 3, 4, 5, 6];
+        let mut input = Input {
+            width: None,
+            height: None,
+            colour: Colour::Bgr,
+            mean: 1.0,
+            scale: 2.0,
+        };
+        let mut samples = vec![9.0];
+        put_planes(&picture, 2, (3, 2), &input, &mut samples);
+        #[rustfmt::skip]
+        assert_eq!(samples, [
+            9.0,
+            4.0, 10.0, 0.0, 0.0, 0.0, 0.0,
+            2.0, 8.0, 0.0, 0.0, 0.0, 0.0,
+            0.0, 6.0, 0.0, 0.0, 0.0, 0.0,
+        ]);
+        input.colour = Colour::Rgb;
+        let mut samples = Vec::new();
+        put_planes(&picture, 2, (2, 1), &input, &mut samples);
+        assert_eq!(samples, [0.0, 6.0, 2.0, 8.0, 4.0, 10.0]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Real weights and the runtime for unit tests, where they are to be had.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Catalog, Entry, Role};
+use crate::runtime::Places;
+use crate::setup::Progress;
+use crate::store::Store;
+
+/// The first model of that role and its file's bytes, the runtime initialised; or nothing where the
+/// test must be skipped, which with `MUSTER_REQUIRE_MODELS=1` is a failure.
+pub(crate) fn model(role: Role) -> Option<(Entry, Vec<u8>)> {
+    match load(role) {
+        Ok(loaded) => Some(loaded),
+        Err(why) => {
+            assert!(
+                std::env::var_os("MUSTER_REQUIRE_MODELS").is_none_or(|set| set != "1"),
+                "{why}"
+            );
+            eprintln!("skipped: {why}");
+            None
+        }
+    }
+}
+
+fn load(role: Role) -> Result<(Entry, Vec<u8>), Box<dyn std::error::Error>> {
+    let set = std::env::var_os("MUSTER_MODELS_MIRROR").map(PathBuf::from);
+    let mirror = set.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models"));
+    if !mirror.is_dir() {
+        return Err("no weights: MUSTER_MODELS_MIRROR is unset and none lie beside the checkout".into());
+    }
+    // Beside the build's other outputs, where the integration tests keep theirs: the runtime is
+    // large.
+    let built = std::env::current_exe()?;
+    let models_dir = built.ancestors().nth(3).ok_or("no target folder")?.join("tmp/models");
+    let explicit = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    Places {
+        explicit: explicit.as_deref(),
+        models_dir: &models_dir,
+        mirror: Some(&mirror),
+    }
+    .init()?;
+    let catalog = Catalog::built_in()?;
+    let text = mirror.display().to_string();
+    let store = Store {
+        models_dir: &models_dir,
+        mirror: Some(&text),
+    };
+    let entry = store
+        .candidates(&catalog, role, None)?
+        .first()
+        .copied()
+        .ok_or("no model")?
+        .clone();
+    let path = store.ensure(&entry, Progress::Silent)?;
+    Ok((entry, std::fs::read(path)?))
+}

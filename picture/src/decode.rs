@@ -1,0 +1,78 @@
+//! From a file's bytes to pixels the right way up, in no more memory than the limit implies: the
+//! decoder's buffer (at most 8 bytes a pixel), plus one copy of 3 bytes a pixel where the picture
+//! is grey or lies on its side.
+
+use std::io::Cursor;
+
+use image::codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
+
+use crate::convert::to_rgb;
+use crate::header::{Format, inspect, jpeg_is_whole};
+use crate::{Header, PictureError};
+
+/// What decoders may need besides the picture itself: tables, a palette, an EXIF block.
+const OVERHEAD: u64 = 16 << 20;
+
+/// Decodes a picture to 8-bit RGB, turned upright by its EXIF orientation. Grey, palette, 16-bit
+/// and CMYK pictures are converted, transparency is laid over white, and of an animation the first
+/// frame counts.
+///
+/// `max_pixels` is held against the header before anything is allocated. A file that is cut short
+/// is [`PictureError::Unreadable`].
+pub fn decode(bytes: &[u8], max_pixels: u64) -> Result<RgbImage, PictureError> {
+    let header = inspect(bytes)?;
+    header.check(max_pixels)?;
+    let reader = Cursor::new(bytes);
+    match header.format {
+        Format::Jpeg if !jpeg_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
+        Format::Jpeg => read(JpegDecoder::new(reader).map_err(safe)?, &header),
+        Format::Png => {
+            let decoder = PngDecoder::with_limits(reader, limits(&header)).map_err(safe)?;
+            read(decoder, &header)
+        }
+        Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, &header),
+        Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, &header),
+    }
+}
+
+fn limits(header: &Header) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(header.width);
+    limits.max_image_height = Some(header.height);
+    // Progressive JPEG keeps its coefficients, WebP and GIF a second frame, next to the result.
+    limits.max_alloc = Some(header.pixels() * 16 + OVERHEAD);
+    limits
+}
+
+fn read(mut decoder: impl ImageDecoder, header: &Header) -> Result<RgbImage, PictureError> {
+    // The decoder reads the header for itself; where it comes to another size than the one that was
+    // checked, the file was made to deceive.
+    if decoder.dimensions() != (header.width, header.height) {
+        return Err(PictureError::unreadable("its header contradicts itself"));
+    }
+    decoder.set_limits(limits(header)).map_err(safe)?;
+    let orientation = decoder.orientation().map_err(safe)?;
+    let color = decoder.color_type();
+    let bytes = usize::try_from(decoder.total_bytes())
+        .map_err(|_| PictureError::unreadable("it is too large for this machine"))?;
+    let mut buffer = vec![0; bytes];
+    decoder.read_image(&mut buffer).map_err(safe)?;
+    let rgb = to_rgb(buffer, color)
+        .and_then(|rgb| RgbImage::from_raw(header.width, header.height, rgb))
+        .ok_or_else(|| PictureError::unreadable("its pixels are of an unknown kind"))?;
+    let mut picture = DynamicImage::ImageRgb8(rgb);
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// The decoders' own messages quote the file at times; what is passed on is one of a few sentences.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn safe(error: ImageError) -> PictureError {
+    PictureError::unreadable(match error {
+        ImageError::Unsupported(_) => "it is of a variety that isn't read",
+        ImageError::Limits(_) => "it needs more memory than its size allows",
+        ImageError::IoError(_) => "the file is cut short",
+        _ => "its data are damaged or cut short",
+    })
+}

@@ -1,0 +1,225 @@
+//! What may be said on the command line and in the environment. Every setting is both; what the
+//! words mean, and whether they make sense, is decided in `settings`.
+
+use std::env;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::Failure;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "muster",
+    version,
+    about = "Attendance by photo: a GraphQL API with background workers",
+    long_about = "Attendance by photo: a GraphQL API with background workers.\n\n\
+        Without a command everything runs in one process, with SQLite and folders under the data folder.\n\
+        Every setting is an environment variable and a flag; the flag wins. An empty value counts as absent.",
+    after_help = "S3 takes its credentials, region and endpoint from the usual AWS_ACCESS_KEY_ID,\n\
+        AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT and AWS_ALLOW_HTTP.\n\n\
+        Exit codes: 0 done, 1 failed, 2 a setting or the command is wrong.",
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub settings: RawSettings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process: fetches what is missing, migrates, serves (the default)
+    Up,
+    /// The API alone, for PostgreSQL and Redis
+    Api,
+    /// A worker alone, for PostgreSQL and Redis
+    Worker,
+    /// Brings the database's schema up to date
+    Migrate,
+    /// Prints the GraphQL schema
+    Schema,
+    /// The face models
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+    /// What only an operator may do
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
+    Health,
+}
+
+impl Command {
+    /// Whether the command stays and works, rather than doing one thing and ending.
+    pub const fn serves(&self) -> bool {
+        matches!(self, Self::Up | Self::Api | Self::Worker)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Fetches the selected models and ONNX Runtime where they are missing
+    Fetch,
+    /// Lists the catalog's models and whether they are here
+    List,
+    /// Computes every checksum anew and loads ONNX Runtime
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Founds an organization with its first admin
+    Create(NewAdmin),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewAdmin {
+    /// The organization's name
+    #[arg(long, value_name = "NAME")]
+    pub organization: String,
+    /// The admin's name
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The admin's address, with which they log in
+    #[arg(long)]
+    pub email: String,
+    /// Read the password, one line, from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Time zone that decides which day a session belongs to, such as Europe/Madrid [default: UTC]
+    #[arg(long, value_name = "IANA")]
+    pub timezone: Option<String>,
+}
+
+/// The settings as they were given: text, unchecked.
+#[derive(Clone, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct RawSettings {
+    /// Address to serve at [default: 127.0.0.1:8080]
+    #[arg(long, env = "MUSTER_LISTEN", value_name = "HOST:PORT", global = true)]
+    pub listen: Option<String>,
+    /// Folder for everything that has no other place [default: ./data]
+    #[arg(long, env = "MUSTER_DATA_DIR", value_name = "FOLDER", global = true)]
+    pub data_dir: Option<String>,
+    /// postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the data folder]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] [default: within the process]
+    #[arg(long, env = "REDIS_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Where photos are kept: s3://BUCKET[/PREFIX] or a folder [default: DATA_DIR/media]
+    #[arg(long, env = "MUSTER_MEDIA_URL", value_name = "URL", global = true)]
+    pub media_url: Option<String>,
+    /// Folder of the face models and ONNX Runtime [default: DATA_DIR/models]
+    #[arg(long, env = "MUSTER_MODELS_DIR", value_name = "FOLDER", global = true)]
+    pub models_dir: Option<String>,
+    /// Folder or http(s) address that is asked for models before the catalog's own addresses
+    #[arg(long, env = "MUSTER_MODELS_MIRROR", value_name = "PLACE", global = true)]
+    pub models_mirror: Option<String>,
+    /// Face detector, by its name in the catalog [default: the first that is here, or can be had]
+    #[arg(long, env = "MUSTER_DETECTOR", value_name = "NAME", global = true)]
+    pub detector: Option<String>,
+    /// Face embedder, by its name in the catalog [default: the first that is here, or can be had]
+    #[arg(long, env = "MUSTER_EMBEDDER", value_name = "NAME", global = true)]
+    pub embedder: Option<String>,
+    /// The ONNX Runtime library [default: the system's, else fetched with pip into the models folder]
+    #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE", global = true)]
+    pub ort_dylib_path: Option<String>,
+    /// Secret from which every key derives, 32 characters or more [default on SQLite: made once, kept in
+    /// DATA_DIR/secret.key]. Prefer the variable or the file: a flag shows in the list of processes
+    #[arg(long, env = "MUSTER_SECRET_KEY", value_name = "SECRET", global = true, hide_env_values = true)]
+    pub secret_key: Option<String>,
+    /// File that holds the secret
+    #[arg(long, env = "MUSTER_SECRET_KEY_FILE", value_name = "FILE", global = true)]
+    pub secret_key_file: Option<String>,
+    /// Earlier secrets, separated by commas: they still open what they sealed
+    #[arg(long, env = "MUSTER_SECRET_KEYS_OLD", value_name = "SECRETS", global = true, hide_env_values = true)]
+    pub secret_keys_old: Option<String>,
+    /// smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required [default: .eml files in DATA_DIR/outbox]
+    #[arg(long, env = "SMTP_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// What is logged: a level, or levels by module such as info,service=debug [default: info]
+    #[arg(long, env = "MUSTER_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// pretty, or json with one object a line [default: pretty]
+    #[arg(long, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    pub log_format: Option<String>,
+    /// Photos that this process works on at once, 1 to 256 [default: one a core]
+    #[arg(long, env = "MUSTER_WORKERS", value_name = "NUMBER", global = true)]
+    pub workers: Option<String>,
+    /// Where clients reach the API [default: http:// and the address to serve at]
+    #[arg(long, env = "MUSTER_PUBLIC_URL", value_name = "URL", global = true)]
+    pub public_url: Option<String>,
+    /// Name that keeps installations on one Redis apart [default: muster]
+    #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
+    pub namespace: Option<String>,
+}
+
+// By hand: half of these are secrets.
+impl std::fmt::Debug for RawSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawSettings").finish_non_exhaustive()
+    }
+}
+
+/// The variables that clap reads, in the order of the help.
+pub(crate) fn variables() -> Vec<String> {
+    let command = <Cli as clap::CommandFactory>::command();
+    command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// clap's own complaint about text that is not UTF-8 names no variable.
+pub(crate) fn check_encoding() -> Result<(), Failure> {
+    for name in variables() {
+        if env::var_os(&name).is_some_and(|value| value.to_str().is_none()) {
+            return Err(Failure::Usage(format!("{name}: the value is not UTF-8 text")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_every_setting_and_command() {
+        let every = [
+            "MUSTER_LISTEN", "MUSTER_DATA_DIR", "DATABASE_URL", "REDIS_URL", "MUSTER_MEDIA_URL", "MUSTER_MODELS_DIR",
+            "MUSTER_MODELS_MIRROR", "MUSTER_DETECTOR", "MUSTER_EMBEDDER", "ORT_DYLIB_PATH", "MUSTER_SECRET_KEY",
+            "MUSTER_SECRET_KEY_FILE", "MUSTER_SECRET_KEYS_OLD", "SMTP_URL", "MUSTER_LOG", "MUSTER_LOG_FORMAT",
+            "MUSTER_WORKERS", "MUSTER_PUBLIC_URL", "MUSTER_NAMESPACE",
+        ];
+        assert_eq!(variables(), every);
+        let help = Cli::command().render_help().to_string();
+        for variable in every {
+            assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing from the help");
+        }
+        for command in ["up", "api", "worker", "migrate", "schema", "models", "admin"] {
+            assert!(help.contains(&format!("\n  {command} ")), "{command} is missing from the help");
+        }
+    }
+
+    #[test]
+    fn a_setting_may_stand_before_or_behind_the_command() {
+        for line in [["muster", "--workers", "3", "up"], ["muster", "up", "--workers", "3"]] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.settings.workers.as_deref(), Some("3"));
+        }
+    }
+}

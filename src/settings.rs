@@ -1,0 +1,276 @@
+//! From text to settings that make sense. Everything is looked at before anything starts, and
+//! what is wrong is told in one line that names the variable; a secret is never repeated.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use service::keys::KeyRing;
+use service::mail::Mailer;
+use tracing_subscriber::EnvFilter;
+
+use crate::Failure;
+use crate::args::RawSettings;
+
+const LISTEN: &str = "127.0.0.1:8080";
+const DATA_DIR: &str = "./data";
+const NAMESPACE: &str = "muster";
+const MAX_WORKERS: usize = 256;
+
+pub(crate) struct Settings {
+    pub listen: String,
+    pub data_dir: PathBuf,
+    pub database: Database,
+    pub redis_url: Option<String>,
+    pub media: Media,
+    pub models: models::Settings,
+    /// None: to be read from the data folder, or made there.
+    pub secret: Option<String>,
+    pub old_secrets: Vec<String>,
+    pub mailer: Mailer,
+    pub log: Option<String>,
+    pub log_format: LogFormat,
+    /// Photos that are worked on at once.
+    pub workers: usize,
+    pub public_url: Option<String>,
+    pub namespace: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// `SQLite` in the data folder.
+    Embedded,
+    Sqlite(String),
+    Postgres(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Folder(PathBuf),
+    S3(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+impl Settings {
+    pub fn read(raw: RawSettings) -> Result<Self, Failure> {
+        let data_dir = PathBuf::from(given(raw.data_dir).unwrap_or_else(|| DATA_DIR.into()));
+        let workers = workers(given(raw.workers))?;
+        Ok(Self {
+            listen: listen(given(raw.listen))?,
+            database: database(given(raw.database_url))?,
+            redis_url: redis_url(given(raw.redis_url))?,
+            media: media(given(raw.media_url), &data_dir)?,
+            models: models::Settings {
+                models_dir: given(raw.models_dir).map_or_else(|| data_dir.join("models"), PathBuf::from),
+                mirror: given(raw.models_mirror),
+                detector: model("MUSTER_DETECTOR", models::catalog::Role::Detector, given(raw.detector))?,
+                embedder: model("MUSTER_EMBEDDER", models::catalog::Role::Embedder, given(raw.embedder))?,
+                ort_dylib: library(given(raw.ort_dylib_path))?,
+                slots: workers,
+                threads: (cores() / workers).max(1),
+            },
+            secret: secret(given(raw.secret_key), given(raw.secret_key_file))?,
+            old_secrets: old_secrets(given(raw.secret_keys_old))?,
+            mailer: mailer(given(raw.smtp_url), &data_dir)?,
+            log: log(given(raw.log))?,
+            log_format: log_format(given(raw.log_format).as_deref())?,
+            public_url: public_url(given(raw.public_url))?,
+            namespace: namespace(given(raw.namespace))?,
+            workers,
+            data_dir,
+        })
+    }
+
+    /// One role alone can only work where others reach the same database and the same queue.
+    pub fn shared(&self, role: &str) -> Result<(), Failure> {
+        if !matches!(self.database, Database::Postgres(_)) {
+            return bad("DATABASE_URL", format!("`muster {role}` needs PostgreSQL, postgres://…; without one run `muster up`"));
+        }
+        if self.redis_url.is_none() {
+            return bad("REDIS_URL", format!("`muster {role}` needs Redis, redis://…; without one run `muster up`"));
+        }
+        Ok(())
+    }
+}
+
+/// An empty variable is one that was unset in a file of variables.
+fn given(value: Option<String>) -> Option<String> {
+    value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+pub(crate) fn bad<T>(variable: &str, problem: impl std::fmt::Display) -> Result<T, Failure> {
+    Err(Failure::Usage(format!("{variable}: {problem}")))
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
+fn listen(value: Option<String>) -> Result<String, Failure> {
+    let text = value.unwrap_or_else(|| LISTEN.into());
+    let is_name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let named = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| is_name(host) && port.parse::<u16>().is_ok());
+    if named || text.parse::<std::net::SocketAddr>().is_ok() {
+        Ok(text)
+    } else {
+        bad("MUSTER_LISTEN", format!("{text:?} is no address to serve at, such as {LISTEN}"))
+    }
+}
+
+fn database(value: Option<String>) -> Result<Database, Failure> {
+    let Some(url) = value else { return Ok(Database::Embedded) };
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", rest)) if rest.len() > 2 && rest.starts_with("//") && !has_blank(rest) => {
+            Ok(Database::Postgres(url))
+        }
+        // Each connection to `:memory:` would see a database of its own.
+        Some(("sqlite", rest)) if !rest.trim_start_matches('/').is_empty() && !rest.contains(":memory:") => {
+            Ok(Database::Sqlite(url))
+        }
+        _ => bad(
+            "DATABASE_URL",
+            "this is no database; it looks like postgres://USER:PASSWORD@HOST/DATABASE or sqlite://FILE?mode=rwc",
+        ),
+    }
+}
+
+fn has_blank(text: &str) -> bool {
+    text.contains(char::is_whitespace)
+}
+
+fn redis_url(value: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(url) = value else { return Ok(None) };
+    match url.split_once(':') {
+        Some(("redis", rest)) if rest.len() > 2 && rest.starts_with("//") && !has_blank(rest) => Ok(Some(url)),
+        Some(("unix" | "redis+unix", rest)) if !rest.trim_start_matches('/').is_empty() => Ok(Some(url)),
+        Some(("rediss", _)) => bad("REDIS_URL", "TLS to Redis is not built in; use redis:// within a private network"),
+        _ => bad("REDIS_URL", "this is no Redis; it looks like redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]"),
+    }
+}
+
+fn media(value: Option<String>, data_dir: &Path) -> Result<Media, Failure> {
+    let Some(url) = value else { return Ok(Media::Folder(data_dir.join("media"))) };
+    match url.split_once("://") {
+        None => Ok(Media::Folder(url.into())),
+        Some(("s3", bucket)) if !bucket.is_empty() && !bucket.starts_with('/') && !has_blank(bucket) => {
+            Ok(Media::S3(url))
+        }
+        Some(_) => bad("MUSTER_MEDIA_URL", "this is no place for photos; it looks like s3://BUCKET/PREFIX or is a folder"),
+    }
+}
+
+fn model(
+    variable: &str,
+    role: models::catalog::Role,
+    value: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let Some(name) = value else { return Ok(None) };
+    let catalog = models::catalog::Catalog::built_in().map_err(Failure::failed)?;
+    if catalog.find(role, &name).is_some() {
+        return Ok(Some(name));
+    }
+    let known: Vec<&str> = catalog.of(role).map(|entry| entry.name.as_str()).collect();
+    bad(variable, format!("there is no {role} named {name:?}; the catalog has {}", known.join(", ")))
+}
+
+fn library(value: Option<String>) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = value.map(PathBuf::from) else { return Ok(None) };
+    if path.is_file() {
+        Ok(Some(path))
+    } else {
+        bad("ORT_DYLIB_PATH", format!("there is no file {}; unset it to have ONNX Runtime found or fetched", path.display()))
+    }
+}
+
+fn secret(key: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {
+    match (key, file) {
+        (Some(_), Some(_)) => bad("MUSTER_SECRET_KEY", "MUSTER_SECRET_KEY_FILE is set as well; set one of them"),
+        (Some(key), None) => strong("MUSTER_SECRET_KEY", key).map(Some),
+        (None, Some(file)) => match std::fs::read_to_string(&file) {
+            Ok(text) => strong("MUSTER_SECRET_KEY_FILE", text.trim().to_owned()).map(Some),
+            Err(error) => bad("MUSTER_SECRET_KEY_FILE", format!("{file} cannot be read: {error}")),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+fn old_secrets(value: Option<String>) -> Result<Vec<String>, Failure> {
+    let text = value.unwrap_or_default();
+    text.split(',')
+        .filter_map(|key| given(Some(key.to_owned())))
+        .map(|key| strong("MUSTER_SECRET_KEYS_OLD", key))
+        .collect()
+}
+
+/// The secret as it is, if the key ring would take it.
+pub(crate) fn strong(variable: &str, secret: String) -> Result<String, Failure> {
+    match KeyRing::new(&secret, &[]) {
+        Ok(_) => Ok(secret),
+        Err(error) => bad(variable, format!("{error}; make one with `openssl rand -hex 32`")),
+    }
+}
+
+fn mailer(value: Option<String>, data_dir: &Path) -> Result<Mailer, Failure> {
+    let Some(url) = value else { return Ok(Mailer::Folder(data_dir.join("outbox"))) };
+    // Not the error's own text: it may repeat the address, which holds a password.
+    Mailer::smtp(&url).or_else(|_| {
+        bad("SMTP_URL", "this is no mail server; it looks like smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required")
+    })
+}
+
+fn log(value: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(text) = value else { return Ok(None) };
+    match EnvFilter::builder().parse(&text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) => bad("MUSTER_LOG", format!("{text:?} is no filter such as info or info,service=debug ({error})")),
+    }
+}
+
+fn log_format(value: Option<&str>) -> Result<LogFormat, Failure> {
+    match value {
+        None | Some("pretty") => Ok(LogFormat::Pretty),
+        Some("json") => Ok(LogFormat::Json),
+        Some(other) => bad("MUSTER_LOG_FORMAT", format!("{other:?} is neither pretty nor json")),
+    }
+}
+
+fn workers(value: Option<String>) -> Result<usize, Failure> {
+    let Some(text) = value else { return Ok(cores().min(MAX_WORKERS)) };
+    match text.parse() {
+        Ok(number @ 1..=MAX_WORKERS) => Ok(number),
+        _ => bad("MUSTER_WORKERS", format!("{text:?} is no number from 1 to {MAX_WORKERS}")),
+    }
+}
+
+fn public_url(value: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(text) = value else { return Ok(None) };
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest.map(|rest| rest.trim_end_matches('/')) {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@']) && !has_blank(rest) => {
+            Ok(Some(text.trim_end_matches('/').to_owned()))
+        }
+        _ => bad("MUSTER_PUBLIC_URL", format!("{text:?} is no address such as https://muster.example.org")),
+    }
+}
+
+fn namespace(value: Option<String>) -> Result<String, Failure> {
+    let text = value.unwrap_or_else(|| NAMESPACE.into());
+    let plain = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if plain {
+        Ok(text)
+    } else {
+        bad("MUSTER_NAMESPACE", format!("{text:?} is no name of at most 64 letters, digits, dots, dashes and underscores"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! One job: photos from the store, through the models, into the service; and what becomes of it
+//! when something on the way does not work.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use models::{Analysis, Vision, VisionError};
+use service::kinds::JobKind;
+use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
+use service::recognition::{self, Embedder, EnrolledPhoto, PhotoToRead, Quality, Seen, SeenFace};
+use service::{Error, Service};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::lease::{Held, Lease};
+use crate::stages::Reporter;
+
+/// Why a job did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    /// The photo is to blame: the same photo will never do.
+    #[error("{}", .0.code)]
+    Refused(Failure),
+    #[error("the models failed: {0}")]
+    Model(String),
+    #[error("lease lost")]
+    Lost,
+    #[error("shutdown")]
+    Leaving,
+    #[error(transparent)]
+    Service(#[from] Error),
+    #[error("panicked")]
+    Panicked,
+}
+
+/// Handles a claimed job to its end, its release or its failure.
+pub async fn handle(service: &Service, claim: Claim, models: Arc<dyn Vision>, shutdown: &CancellationToken) {
+    let span = tracing::info_span!("job", id = %claim.id.0, kind = claim.kind.word(), attempt = claim.attempts);
+    let lease = Lease::keep(service, &claim, shutdown);
+    // In a task of its own, so that a panic ends the job and not the worker.
+    let work = tokio::spawn(
+        {
+            let (service, claim, watch) = (service.clone(), claim.clone(), lease.watch());
+            async move { work(&service, &claim, models, watch).await }
+        }
+        .instrument(span.clone()),
+    );
+    let ended = work.await.unwrap_or(Err(Stop::Panicked));
+    async {
+        match ended {
+            Ok(()) => tracing::debug!("done"),
+            Err(stop) => settle(service, &claim, stop).await,
+        }
+    }
+    .instrument(span)
+    .await;
+    drop(lease);
+}
+
+/// Puts a stopped job where it belongs. The database may be the reason that it stopped: try for
+/// a while, after which the lease runs out and another worker takes it.
+async fn settle(service: &Service, claim: &Claim, stop: Stop) {
+    const TRIES: u32 = 20;
+    if matches!(stop, Stop::Lost) {
+        tracing::warn!("another worker has this job now");
+        return;
+    }
+    for _ in 0..TRIES {
+        let settled = match decide(claim, &stop) {
+            Outcome::Fail(failure) => claims::fail(service, claim, &failure).await,
+            Outcome::Release { after, blameless } => claims::release(service, claim, after, blameless).await,
+        };
+        match settled {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "cannot settle the job yet"),
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Fail(Failure),
+    Release { after: Duration, blameless: bool },
+}
+
+fn decide(claim: &Claim, stop: &Stop) -> Outcome {
+    let pause = Duration::from_secs(2_u64.pow(claim.attempts.clamp(0, 5).unsigned_abs()));
+    let blameless = |after| Outcome::Release { after, blameless: true };
+    let again = |failure: Failure| {
+        if claim.attempts >= ATTEMPTS {
+            Outcome::Fail(failure)
+        } else {
+            Outcome::Release { after: pause, blameless: false }
+        }
+    };
+    match stop {
+        Stop::Refused(failure) => Outcome::Fail(failure.clone()),
+        Stop::Leaving | Stop::Lost => blameless(Duration::ZERO),
+        Stop::Service(error) if error.is_transient() => {
+            tracing::warn!(%error, "put back until it is reachable again");
+            blameless(Duration::from_secs(2))
+        }
+        Stop::Service(Error::NotFound(what)) => Outcome::Fail(Failure {
+            code: "INTERNAL",
+            message: format!("The {what} that this needs is gone"),
+            retryable: false,
+        }),
+        Stop::Model(error) => {
+            tracing::error!(%error, "the models failed on a photo");
+            again(Failure {
+                code: "MODEL_UNAVAILABLE",
+                message: "The face models failed on this photo".into(),
+                retryable: true,
+            })
+        }
+        Stop::Service(_) | Stop::Panicked => {
+            tracing::error!(error = ?stop, "the job failed");
+            again(Failure {
+                code: "INTERNAL",
+                message: "Something went wrong on our side".into(),
+                retryable: true,
+            })
+        }
+    }
+}
+
+async fn work(
+    service: &Service,
+    claim: &Claim,
+    models: Arc<dyn Vision>,
+    held: impl Fn() -> Held + Send + Sync + Clone + 'static,
+) -> Result<(), Stop> {
+    let info = models.embedder();
+    let embedder = Embedder {
+        name: info.name.clone(),
+        match_threshold: info.match_threshold,
+        review_threshold: info.review_threshold,
+    };
+    let photos = recognition::photos_to_read(service, claim).await?;
+    let reporter = Reporter::start(service, claim);
+    let mut looked = Vec::with_capacity(photos.len());
+    let count = photos.len();
+    for (place, photo) in photos.into_iter().enumerate() {
+        let bytes = fetch(service, &photo).await?;
+        let report = reporter.of_photo(place, count);
+        let seen = look(models.clone(), bytes, held.clone(), report).await;
+        let seen = match (seen, claim.kind) {
+            (Ok(seen), _) => Some(seen),
+            // Each photo of an enrolment has a result of its own.
+            (Err(Stop::Refused(_)), JobKind::Enrol) => None,
+            (Err(stop), _) => return Err(stop),
+        };
+        looked.push(EnrolledPhoto { photo, seen });
+    }
+    reporter.matching().await;
+    let written = match claim.kind {
+        JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
+        JobKind::Recognize | JobKind::Identify => {
+            let Some(EnrolledPhoto { photo, seen: Some(seen) }) = looked.pop() else {
+                return Err(Stop::Service(Error::NotFound("photo")));
+            };
+            if claim.kind == JobKind::Recognize {
+                recognition::recognize(service, claim, &embedder, &photo, seen).await
+            } else {
+                recognition::identify(service, claim, &embedder, &photo, seen).await
+            }
+        }
+    };
+    written.map_err(|error| match error {
+        Error::Conflict { reason: LEASE_LOST, .. } => Stop::Lost,
+        other => Stop::Service(other),
+    })
+}
+
+async fn fetch(service: &Service, photo: &PhotoToRead) -> Result<Bytes, Stop> {
+    let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
+    Ok(service.media.get(key).await?)
+}
+
+/// Has the models look at a photo, on a blocking thread.
+async fn look(
+    models: Arc<dyn Vision>,
+    bytes: Bytes,
+    held: impl Fn() -> Held + Send + Sync + Clone + 'static,
+    report: impl Fn(models::Stage) + Send + Sync + 'static,
+) -> Result<Seen, Stop> {
+    let holds = held.clone();
+    let analysis = tokio::task::spawn_blocking(move || {
+        models.analyse(&bytes, &|stage| {
+            if holds() != Held::Yes {
+                return ControlFlow::Break(());
+            }
+            report(stage);
+            ControlFlow::Continue(())
+        })
+    })
+    .await
+    .map_err(|_| Stop::Panicked)?;
+    match analysis {
+        Ok(analysis) => Ok(seen(analysis)),
+        Err(VisionError::Abandoned) if held() == Held::Lost => Err(Stop::Lost),
+        Err(VisionError::Abandoned) => Err(Stop::Leaving),
+        Err(VisionError::Unreadable(why)) => {
+            tracing::info!(why, "a photo cannot be read");
+            Err(Stop::Refused(Failure {
+                code: "UNREADABLE_IMAGE",
+                message: "The photo cannot be read: it is damaged or cut short".into(),
+                retryable: false,
+            }))
+        }
+        Err(error @ VisionError::TooLarge { .. }) => Err(Stop::Refused(Failure {
+            code: "IMAGE_TOO_LARGE",
+            message: error.to_string(),
+            retryable: false,
+        })),
+        Err(VisionError::Model(error)) => Err(Stop::Model(error)),
+    }
+}
+
+fn seen(analysis: Analysis) -> Seen {
+    Seen {
+        width: analysis.width,
+        height: analysis.height,
+        decode_ms: analysis.timings.decode_ms,
+        detect_ms: analysis.timings.detect_ms,
+        embed_ms: analysis.timings.embed_ms,
+        faces: analysis
+            .faces
+            .into_iter()
+            .map(|face| SeenFace {
+                x: face.bounds.x,
+                y: face.bounds.y,
+                width: face.bounds.width,
+                height: face.bounds.height,
+                score: face.score,
+                quality: Quality {
+                    overall: face.quality.overall,
+                    sharpness: face.quality.sharpness,
+                    brightness: face.quality.brightness,
+                    yaw: face.quality.yaw,
+                    pitch: face.quality.pitch,
+                    roll: face.quality.roll,
+                    interocular: face.quality.interocular,
+                },
+                too_small: face.too_small,
+                embedding: face.embedding,
+                crop: face.crop.into(),
+            })
+            .collect(),
+    }
+}

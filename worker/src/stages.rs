@@ -1,0 +1,61 @@
+//! Tells how far a job is. Stages are reported from blocking threads and written behind them:
+//! no pixel waits for the database.
+
+use models::Stage;
+use service::Service;
+use service::kinds::JobStage;
+use service::queue::claims::{self, Claim};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The share of a job that its photos take; the rest is matching and writing.
+const LOOKING: f64 = 0.75;
+/// Most stages that wait to be written; a slow database loses the ones in between.
+const WAITING: usize = 8;
+
+#[derive(Debug)]
+pub struct Reporter {
+    reports: mpsc::Sender<(JobStage, f64)>,
+    writer: JoinHandle<()>,
+}
+
+impl Reporter {
+    pub fn start(service: &Service, claim: &Claim) -> Self {
+        let (reports, mut waiting) = mpsc::channel::<(JobStage, f64)>(WAITING);
+        let (service, claim) = (service.clone(), claim.clone());
+        let writer = tokio::spawn(async move {
+            while let Some(mut latest) = waiting.recv().await {
+                while let Ok(later) = waiting.try_recv() {
+                    latest = later;
+                }
+                if let Err(error) = claims::progress(&service, &claim, latest.0, latest.1).await {
+                    tracing::debug!(%error, "progress was not written");
+                }
+            }
+        });
+        Self { reports, writer }
+    }
+
+    /// Reports for the photo at `place` of `photos`.
+    pub fn of_photo(&self, place: usize, photos: usize) -> impl Fn(Stage) + Send + Sync + use<> {
+        let reports = self.reports.clone();
+        let share = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        let (done, all) = (share(place), share(photos.max(1)));
+        move |stage| {
+            let (stage, part) = match stage {
+                Stage::Decoding => (JobStage::Decoding, 0.05),
+                Stage::Detecting => (JobStage::Detecting, 0.35),
+                Stage::Embedding => (JobStage::Embedding, 0.65),
+            };
+            let _ = reports.try_send((stage, LOOKING * (done + part) / all));
+        }
+    }
+
+    /// The photos are looked through; ends when this was written, so that no late report
+    /// follows the job's result.
+    pub async fn matching(self) {
+        let _ = self.reports.send((JobStage::Matching, 0.8)).await;
+        drop(self.reports);
+        let _ = self.writer.await;
+    }
+}
