@@ -1,5 +1,9 @@
 //! What may be said on the command line and in the environment. Every setting is both; what the
 //! words mean, and whether they make sense, is decided in `settings`.
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are the help, where backticks would show"
+)]
 
 use std::env;
 
@@ -11,14 +15,12 @@ use crate::Failure;
 #[command(
     name = "muster",
     version,
-    about = "Attendance by photo: a GraphQL API with background workers",
-    long_about = "Attendance by photo: a GraphQL API with background workers.\n\n\
+    about = "Attendance by photo: a GraphQL API with background workers.\n\n\
         Without a command everything runs in one process, with SQLite and folders under the data folder.\n\
         Every setting is an environment variable and a flag; the flag wins. An empty value counts as absent.",
     after_help = "S3 takes its credentials, region and endpoint from the usual AWS_ACCESS_KEY_ID,\n\
         AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT and AWS_ALLOW_HTTP.\n\n\
-        Exit codes: 0 done, 1 failed, 2 a setting or the command is wrong.",
-    max_term_width = 110
+        Exit codes: 0 done, 1 failed, 2 a setting or the command is wrong."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -106,7 +108,13 @@ pub(crate) struct RawSettings {
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "FOLDER", global = true)]
     pub data_dir: Option<String>,
     /// postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the data folder]
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        global = true,
+        hide_env_values = true
+    )]
     pub database_url: Option<String>,
     /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] [default: within the process]
     #[arg(long, env = "REDIS_URL", value_name = "URL", global = true, hide_env_values = true)]
@@ -131,13 +139,25 @@ pub(crate) struct RawSettings {
     pub ort_dylib_path: Option<String>,
     /// Secret from which every key derives, 32 characters or more [default on SQLite: made once, kept in
     /// DATA_DIR/secret.key]. Prefer the variable or the file: a flag shows in the list of processes
-    #[arg(long, env = "MUSTER_SECRET_KEY", value_name = "SECRET", global = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "MUSTER_SECRET_KEY",
+        value_name = "SECRET",
+        global = true,
+        hide_env_values = true
+    )]
     pub secret_key: Option<String>,
     /// File that holds the secret
     #[arg(long, env = "MUSTER_SECRET_KEY_FILE", value_name = "FILE", global = true)]
     pub secret_key_file: Option<String>,
     /// Earlier secrets, separated by commas: they still open what they sealed
-    #[arg(long, env = "MUSTER_SECRET_KEYS_OLD", value_name = "SECRETS", global = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "MUSTER_SECRET_KEYS_OLD",
+        value_name = "SECRETS",
+        global = true,
+        hide_env_values = true
+    )]
     pub secret_keys_old: Option<String>,
     /// smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required [default: .eml files in DATA_DIR/outbox]
     #[arg(long, env = "SMTP_URL", value_name = "URL", global = true, hide_env_values = true)]
@@ -200,18 +220,39 @@ mod tests {
     #[test]
     fn help_shows_every_setting_and_command() {
         let every = [
-            "MUSTER_LISTEN", "MUSTER_DATA_DIR", "DATABASE_URL", "REDIS_URL", "MUSTER_MEDIA_URL", "MUSTER_MODELS_DIR",
-            "MUSTER_MODELS_MIRROR", "MUSTER_DETECTOR", "MUSTER_EMBEDDER", "ORT_DYLIB_PATH", "MUSTER_SECRET_KEY",
-            "MUSTER_SECRET_KEY_FILE", "MUSTER_SECRET_KEYS_OLD", "SMTP_URL", "MUSTER_LOG", "MUSTER_LOG_FORMAT",
-            "MUSTER_WORKERS", "MUSTER_PUBLIC_URL", "MUSTER_NAMESPACE",
+            "MUSTER_LISTEN",
+            "MUSTER_DATA_DIR",
+            "DATABASE_URL",
+            "REDIS_URL",
+            "MUSTER_MEDIA_URL",
+            "MUSTER_MODELS_DIR",
+            "MUSTER_MODELS_MIRROR",
+            "MUSTER_DETECTOR",
+            "MUSTER_EMBEDDER",
+            "ORT_DYLIB_PATH",
+            "MUSTER_SECRET_KEY",
+            "MUSTER_SECRET_KEY_FILE",
+            "MUSTER_SECRET_KEYS_OLD",
+            "SMTP_URL",
+            "MUSTER_LOG",
+            "MUSTER_LOG_FORMAT",
+            "MUSTER_WORKERS",
+            "MUSTER_PUBLIC_URL",
+            "MUSTER_NAMESPACE",
         ];
         assert_eq!(variables(), every);
         let help = Cli::command().render_help().to_string();
         for variable in every {
-            assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing from the help");
+            assert!(
+                help.contains(&format!("[env: {variable}")),
+                "{variable} is missing from the help"
+            );
         }
         for command in ["up", "api", "worker", "migrate", "schema", "models", "admin"] {
-            assert!(help.contains(&format!("\n  {command} ")), "{command} is missing from the help");
+            assert!(
+                help.contains(&format!("\n  {command} ")),
+                "{command} is missing from the help"
+            );
         }
     }
 

@@ -15,6 +15,7 @@ mod settings;
 mod stop;
 
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,8 +74,7 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
     let command = cli.command.unwrap_or(Command::Up);
     // Needs nothing of this machine, so nothing of it may stand in the way.
     if matches!(command, Command::Schema) {
-        println!("{}", api::sdl().trim_end());
-        return Ok(());
+        return say(api::sdl().trim_end());
     }
     let settings = Settings::read(cli.settings)?;
     logs::start(&settings, command.serves())?;
@@ -85,8 +85,18 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Migrate => block_on(database::migrate(settings)),
         Command::Schema => Ok(()),
         Command::Models { command } => models_command::run(&command, &settings.models),
-        Command::Admin { command: AdminCommand::Create(new) } => block_on(admin::create(settings, new)),
+        Command::Admin {
+            command: AdminCommand::Create(new),
+        } => block_on(admin::create(settings, new)),
         Command::Health => health::ask(&settings.listen),
+    }
+}
+
+/// Answers on standard output. Whoever stops reading (`muster schema | head`) has seen enough.
+pub(crate) fn say(text: &str) -> Outcome {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        _ => Ok(()),
     }
 }
 

@@ -67,7 +67,7 @@ impl Settings {
             media: media(given(raw.media_url), &data_dir)?,
             models: models::Settings {
                 models_dir: given(raw.models_dir).map_or_else(|| data_dir.join("models"), PathBuf::from),
-                mirror: given(raw.models_mirror),
+                mirror: mirror(given(raw.models_mirror))?,
                 detector: model("MUSTER_DETECTOR", models::catalog::Role::Detector, given(raw.detector))?,
                 embedder: model("MUSTER_EMBEDDER", models::catalog::Role::Embedder, given(raw.embedder))?,
                 ort_dylib: library(given(raw.ort_dylib_path))?,
@@ -89,10 +89,16 @@ impl Settings {
     /// One role alone can only work where others reach the same database and the same queue.
     pub fn shared(&self, role: &str) -> Result<(), Failure> {
         if !matches!(self.database, Database::Postgres(_)) {
-            return bad("DATABASE_URL", format!("`muster {role}` needs PostgreSQL, postgres://…; without one run `muster up`"));
+            return bad(
+                "DATABASE_URL",
+                format!("`muster {role}` needs PostgreSQL, postgres://…; without one run `muster up`"),
+            );
         }
         if self.redis_url.is_none() {
-            return bad("REDIS_URL", format!("`muster {role}` needs Redis, redis://…; without one run `muster up`"));
+            return bad(
+                "REDIS_URL",
+                format!("`muster {role}` needs Redis, redis://…; without one run `muster up`"),
+            );
         }
         Ok(())
     }
@@ -114,7 +120,10 @@ fn cores() -> usize {
 fn listen(value: Option<String>) -> Result<String, Failure> {
     let text = value.unwrap_or_else(|| LISTEN.into());
     let is_name = |host: &str| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
     };
     let named = text
         .rsplit_once(':')
@@ -122,12 +131,17 @@ fn listen(value: Option<String>) -> Result<String, Failure> {
     if named || text.parse::<std::net::SocketAddr>().is_ok() {
         Ok(text)
     } else {
-        bad("MUSTER_LISTEN", format!("{text:?} is no address to serve at, such as {LISTEN}"))
+        bad(
+            "MUSTER_LISTEN",
+            format!("{text:?} is no address to serve at, such as {LISTEN}"),
+        )
     }
 }
 
 fn database(value: Option<String>) -> Result<Database, Failure> {
-    let Some(url) = value else { return Ok(Database::Embedded) };
+    let Some(url) = value else {
+        return Ok(Database::Embedded);
+    };
     match url.split_once(':') {
         Some(("postgres" | "postgresql", rest)) if rest.len() > 2 && rest.starts_with("//") && !has_blank(rest) => {
             Ok(Database::Postgres(url))
@@ -152,48 +166,85 @@ fn redis_url(value: Option<String>) -> Result<Option<String>, Failure> {
     match url.split_once(':') {
         Some(("redis", rest)) if rest.len() > 2 && rest.starts_with("//") && !has_blank(rest) => Ok(Some(url)),
         Some(("unix" | "redis+unix", rest)) if !rest.trim_start_matches('/').is_empty() => Ok(Some(url)),
-        Some(("rediss", _)) => bad("REDIS_URL", "TLS to Redis is not built in; use redis:// within a private network"),
-        _ => bad("REDIS_URL", "this is no Redis; it looks like redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]"),
+        Some(("rediss", _)) => bad(
+            "REDIS_URL",
+            "TLS to Redis is not built in; use redis:// within a private network",
+        ),
+        _ => bad(
+            "REDIS_URL",
+            "this is no Redis; it looks like redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]",
+        ),
     }
 }
 
 fn media(value: Option<String>, data_dir: &Path) -> Result<Media, Failure> {
-    let Some(url) = value else { return Ok(Media::Folder(data_dir.join("media"))) };
+    let Some(url) = value else {
+        return Ok(Media::Folder(data_dir.join("media")));
+    };
     match url.split_once("://") {
         None => Ok(Media::Folder(url.into())),
         Some(("s3", bucket)) if !bucket.is_empty() && !bucket.starts_with('/') && !has_blank(bucket) => {
             Ok(Media::S3(url))
         }
-        Some(_) => bad("MUSTER_MEDIA_URL", "this is no place for photos; it looks like s3://BUCKET/PREFIX or is a folder"),
+        Some(_) => bad(
+            "MUSTER_MEDIA_URL",
+            "this is no place for photos; it looks like s3://BUCKET/PREFIX or is a folder",
+        ),
     }
 }
 
-fn model(
-    variable: &str,
-    role: models::catalog::Role,
-    value: Option<String>,
-) -> Result<Option<String>, Failure> {
+fn model(variable: &str, role: models::catalog::Role, value: Option<String>) -> Result<Option<String>, Failure> {
     let Some(name) = value else { return Ok(None) };
     let catalog = models::catalog::Catalog::built_in().map_err(Failure::failed)?;
     if catalog.find(role, &name).is_some() {
         return Ok(Some(name));
     }
     let known: Vec<&str> = catalog.of(role).map(|entry| entry.name.as_str()).collect();
-    bad(variable, format!("there is no {role} named {name:?}; the catalog has {}", known.join(", ")))
+    bad(
+        variable,
+        format!(
+            "there is no {role} named {name:?}; the catalog has {}",
+            known.join(", ")
+        ),
+    )
+}
+
+fn mirror(value: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(place) = value else { return Ok(None) };
+    let address = place.starts_with("https://") || place.starts_with("http://");
+    if address || Path::new(&place).is_dir() {
+        Ok(Some(place))
+    } else {
+        bad(
+            "MUSTER_MODELS_MIRROR",
+            format!("{place:?} is neither a folder that is there nor an http(s) address"),
+        )
+    }
 }
 
 fn library(value: Option<String>) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = value.map(PathBuf::from) else { return Ok(None) };
+    let Some(path) = value.map(PathBuf::from) else {
+        return Ok(None);
+    };
     if path.is_file() {
         Ok(Some(path))
     } else {
-        bad("ORT_DYLIB_PATH", format!("there is no file {}; unset it to have ONNX Runtime found or fetched", path.display()))
+        bad(
+            "ORT_DYLIB_PATH",
+            format!(
+                "there is no file {}; unset it to have ONNX Runtime found or fetched",
+                path.display()
+            ),
+        )
     }
 }
 
 fn secret(key: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {
     match (key, file) {
-        (Some(_), Some(_)) => bad("MUSTER_SECRET_KEY", "MUSTER_SECRET_KEY_FILE is set as well; set one of them"),
+        (Some(_), Some(_)) => bad(
+            "MUSTER_SECRET_KEY",
+            "MUSTER_SECRET_KEY_FILE is set as well; set one of them",
+        ),
         (Some(key), None) => strong("MUSTER_SECRET_KEY", key).map(Some),
         (None, Some(file)) => match std::fs::read_to_string(&file) {
             Ok(text) => strong("MUSTER_SECRET_KEY_FILE", text.trim().to_owned()).map(Some),
@@ -220,10 +271,15 @@ pub(crate) fn strong(variable: &str, secret: String) -> Result<String, Failure> 
 }
 
 fn mailer(value: Option<String>, data_dir: &Path) -> Result<Mailer, Failure> {
-    let Some(url) = value else { return Ok(Mailer::Folder(data_dir.join("outbox"))) };
+    let Some(url) = value else {
+        return Ok(Mailer::Folder(data_dir.join("outbox")));
+    };
     // Not the error's own text: it may repeat the address, which holds a password.
     Mailer::smtp(&url).or_else(|_| {
-        bad("SMTP_URL", "this is no mail server; it looks like smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required")
+        bad(
+            "SMTP_URL",
+            "this is no mail server; it looks like smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required",
+        )
     })
 }
 
@@ -231,7 +287,10 @@ fn log(value: Option<String>) -> Result<Option<String>, Failure> {
     let Some(text) = value else { return Ok(None) };
     match EnvFilter::builder().parse(&text) {
         Ok(_) => Ok(Some(text)),
-        Err(error) => bad("MUSTER_LOG", format!("{text:?} is no filter such as info or info,service=debug ({error})")),
+        Err(error) => bad(
+            "MUSTER_LOG",
+            format!("{text:?} is no filter such as info or info,service=debug ({error})"),
+        ),
     }
 }
 
@@ -244,10 +303,15 @@ fn log_format(value: Option<&str>) -> Result<LogFormat, Failure> {
 }
 
 fn workers(value: Option<String>) -> Result<usize, Failure> {
-    let Some(text) = value else { return Ok(cores().min(MAX_WORKERS)) };
+    let Some(text) = value else {
+        return Ok(cores().min(MAX_WORKERS));
+    };
     match text.parse() {
         Ok(number @ 1..=MAX_WORKERS) => Ok(number),
-        _ => bad("MUSTER_WORKERS", format!("{text:?} is no number from 1 to {MAX_WORKERS}")),
+        _ => bad(
+            "MUSTER_WORKERS",
+            format!("{text:?} is no number from 1 to {MAX_WORKERS}"),
+        ),
     }
 }
 
@@ -255,20 +319,31 @@ fn public_url(value: Option<String>) -> Result<Option<String>, Failure> {
     let Some(text) = value else { return Ok(None) };
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest.map(|rest| rest.trim_end_matches('/')) {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@']) && !has_blank(rest) => {
+        Some(rest)
+            if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@']) && !has_blank(rest) =>
+        {
             Ok(Some(text.trim_end_matches('/').to_owned()))
         }
-        _ => bad("MUSTER_PUBLIC_URL", format!("{text:?} is no address such as https://muster.example.org")),
+        _ => bad(
+            "MUSTER_PUBLIC_URL",
+            format!("{text:?} is no address such as https://muster.example.org"),
+        ),
     }
 }
 
 fn namespace(value: Option<String>) -> Result<String, Failure> {
     let text = value.unwrap_or_else(|| NAMESPACE.into());
-    let plain = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let plain = text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if plain {
         Ok(text)
     } else {
-        bad("MUSTER_NAMESPACE", format!("{text:?} is no name of at most 64 letters, digits, dots, dashes and underscores"))
+        bad(
+            "MUSTER_NAMESPACE",
+            format!("{text:?} is no name of at most 64 letters, digits, dots, dashes and underscores"),
+        )
     }
 }
 

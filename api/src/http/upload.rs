@@ -22,7 +22,7 @@ pub struct Upload(usize);
 
 impl Upload {
     /// The file; `INVALID_INPUT` when the request carries none of this number.
-    pub fn bytes(&self, ctx: &Context<'_>) -> async_graphql::Result<Bytes> {
+    pub fn bytes(self, ctx: &Context<'_>) -> async_graphql::Result<Bytes> {
         ctx.data_opt::<Uploads>()
             .and_then(|uploads| uploads.0.get(self.0))
             .cloned()

@@ -199,6 +199,12 @@ impl Server {
         }
     }
 
+    async fn sockets_closed(&self) {
+        self.lifetime.sockets.close();
+        let closed = tokio::time::timeout(Duration::from_secs(10), self.lifetime.sockets.wait()).await;
+        closed.expect("the sockets to be closed");
+    }
+
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }

@@ -237,10 +237,7 @@ async fn peers_are_pinged_and_the_silent_are_dropped() {
     assert!(ping.unwrap().unwrap().is_ping());
     // While it isn't read the client answers no ping; what it reads then is the end.
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    server.lifetime.sockets.close();
-    timeout(Duration::from_secs(5), server.lifetime.sockets.wait())
-        .await
-        .unwrap();
+    server.sockets_closed().await;
 }
 
 #[tokio::test]
@@ -252,10 +249,7 @@ async fn a_peer_that_takes_nothing_is_dropped() {
     .await;
     let mut client = Client::open(&server).await;
     client.subscribe("a", "subscription { flood }").await;
-    server.lifetime.sockets.close();
-    timeout(Duration::from_secs(10), server.lifetime.sockets.wait())
-        .await
-        .unwrap();
+    server.sockets_closed().await;
 }
 
 #[tokio::test]
@@ -282,8 +276,5 @@ async fn shutdown_closes_every_socket() {
     let client = Client::open(&server).await;
     server.lifetime.shutdown.cancel();
     assert_eq!(client.closed().await, 1001);
-    server.lifetime.sockets.close();
-    timeout(Duration::from_secs(5), server.lifetime.sockets.wait())
-        .await
-        .unwrap();
+    server.sockets_closed().await;
 }

@@ -1,0 +1,106 @@
+//! `muster admin create`: the way into a new installation. Works beside a running server.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use service::accounts::{self, NewAccount};
+use service::kinds::Role;
+use service::{Error, Scope, Service};
+
+use crate::args::NewAdmin;
+use crate::database::{self, why};
+use crate::parts::{build, public_url};
+use crate::secret::key_ring;
+use crate::settings::{Database, Settings};
+use crate::{Failure, Outcome, say};
+
+/// Far more than any password: what is longer is a file by mistake.
+const MAX_LINE: u64 = 4096;
+
+pub(crate) async fn create(settings: Settings, new: NewAdmin) -> Outcome {
+    if !new.password_stdin {
+        return Err(Failure::Usage(
+            "--password-stdin is needed: the password is read from standard input, since arguments show in the list \
+             of processes; for example: printf %s \"$PASSWORD\" | muster admin create … --password-stdin"
+                .into(),
+        ));
+    }
+    let password = read_password()?;
+    let keys = key_ring(&settings)?;
+    let db = database::connect(&settings).await?;
+    match settings.database {
+        Database::Embedded | Database::Sqlite(_) => {
+            database::bring_up_to_date(&db).await?;
+        }
+        Database::Postgres(_) => database::require_up_to_date(&db).await?,
+    }
+    let url = public_url(&settings, None);
+    let (service, _) = build(&settings, db, keys, url).await?;
+    let admin = NewAccount {
+        full_name: &new.name,
+        email: &new.email,
+        password: &password,
+        role: Role::Admin,
+    };
+    let scope = Scope::System("muster admin create");
+    accounts::found(&service, &scope, &new.organization, new.timezone.as_deref(), &admin)
+        .await
+        .map_err(refused)?;
+    say(&format!(
+        "Created {} with its admin {}, who can log in now.",
+        new.organization.trim(),
+        new.email.trim()
+    ))?;
+    welcome(&service, &new).await;
+    Ok(())
+}
+
+fn read_password() -> Result<String, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        eprint!("Password (it shows as you type): ");
+    }
+    let mut line = String::new();
+    stdin
+        .lock()
+        .take(MAX_LINE)
+        .read_line(&mut line)
+        .map_err(|error| Failure::Failed(format!("the password cannot be read from standard input: {error}")))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What the person at the terminal got wrong is told by the flag's name.
+fn refused(error: Error) -> Failure {
+    match error {
+        Error::Invalid { field, message } => {
+            let flag = match field {
+                "organizationName" => "--organization",
+                "fullName" => "--name",
+                "email" => "--email",
+                "timezone" => "--timezone",
+                "password" => "--password-stdin",
+                other => other,
+            };
+            Failure::Usage(format!("{flag}: {message}"))
+        }
+        other => Failure::Failed(why(&other)),
+    }
+}
+
+/// A mail that cannot be sent is no reason to have no admin.
+async fn welcome(service: &Service, new: &NewAdmin) {
+    let text = format!(
+        "Hello {},\n\n\
+         {} is set up on Muster, and you are its admin.\n\
+         Log in with this address and the password that was chosen at the set-up:\n\n{}/graphiql\n",
+        new.name.trim(),
+        new.organization.trim(),
+        service.public_url
+    );
+    let sent = service
+        .mailer
+        .send(service.new_id(), new.email.trim(), "Welcome to Muster", &text)
+        .await;
+    if let Err(error) = sent {
+        tracing::warn!(error = why(&error), "the welcome mail was not sent");
+    }
+}

@@ -1,0 +1,48 @@
+//! The log: to standard error, since standard output is for what a command answers.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::Failure;
+use crate::settings::{LogFormat, Settings};
+
+/// These tell of each step of theirs, which is no news of Muster.
+const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
+
+/// `serving`: whether this process stays; one that does a single thing speaks only of trouble.
+pub(crate) fn start(settings: &Settings, serving: bool) -> Result<(), Failure> {
+    let default = format!("{},{QUIET}", if serving { "info" } else { "warn" });
+    let directives = settings.log.as_deref().unwrap_or(&default);
+    let filter = EnvFilter::builder().parse(directives).map_err(Failure::failed)?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = fmt().with_env_filter(filter).with_writer(io::stderr);
+    match settings.log_format {
+        LogFormat::Pretty => log.with_ansi(colour).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    }
+    .map_err(Failure::failed)?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// The message only where it was written in the source: one that was put together at run time may
+/// hold a name or a secret.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic
+        .payload()
+        .downcast_ref::<&str>()
+        .copied()
+        .unwrap_or("(not shown: it may hold personal data)");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(message, place, thread = thread.name(), %backtrace, "panic");
+    } else {
+        tracing::error!(message, place, thread = thread.name(), "panic");
+    }
+}

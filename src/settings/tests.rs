@@ -1,0 +1,223 @@
+//! Each bad value is told in one line that names its variable.
+
+use super::*;
+
+fn read(set: impl FnOnce(&mut RawSettings)) -> Result<Settings, Failure> {
+    let mut raw = RawSettings::default();
+    set(&mut raw);
+    Settings::read(raw)
+}
+
+#[test]
+fn nothing_need_be_set() {
+    let settings = read(|_| ()).unwrap();
+    assert_eq!(settings.listen, "127.0.0.1:8080");
+    assert_eq!(settings.database, Database::Embedded);
+    assert_eq!(settings.media, Media::Folder("./data/media".into()));
+    assert_eq!(settings.models.models_dir, PathBuf::from("./data/models"));
+    assert!(matches!(settings.mailer, Mailer::Folder(folder) if folder == Path::new("./data/outbox")));
+    assert!(settings.workers >= 1 && settings.models.threads >= 1);
+}
+
+#[test]
+fn what_is_empty_is_absent() {
+    let settings = read(|raw| {
+        raw.listen = Some("".into());
+        raw.database_url = Some(" ".into());
+        raw.redis_url = Some("".into());
+        raw.media_url = Some("".into());
+        raw.secret_key = Some("".into());
+        raw.secret_key_file = Some("".into());
+        raw.smtp_url = Some("".into());
+        raw.workers = Some("".into());
+        raw.namespace = Some("".into());
+    })
+    .unwrap();
+    assert_eq!(settings.database, Database::Embedded);
+    assert_eq!(settings.redis_url, None);
+    assert_eq!(settings.secret, None);
+    assert_eq!(settings.namespace, "muster");
+}
+
+type Set = fn(&mut RawSettings, Option<String>);
+
+#[test]
+fn a_bad_value_is_one_line_that_names_the_variable() {
+    let cases: &[(&str, Set, &[&str])] = &[
+        (
+            "MUSTER_LISTEN",
+            |r, v| r.listen = v,
+            &["8080", ":8080", "localhost", "localhost:99999", "a b:80", "[::1]"],
+        ),
+        (
+            "DATABASE_URL",
+            |r, v| r.database_url = v,
+            &[
+                "muster",
+                "mysql://h/d",
+                "postgres:",
+                "postgres://",
+                "sqlite::memory:",
+                "sqlite://",
+                "postgres://h/d\nx",
+            ],
+        ),
+        (
+            "REDIS_URL",
+            |r, v| r.redis_url = v,
+            &["localhost", "http://localhost", "redis://", "rediss://h", "unix:"],
+        ),
+        (
+            "MUSTER_MEDIA_URL",
+            |r, v| r.media_url = v,
+            &["s3://", "s3:///prefix", "gs://bucket", "http://host/bucket"],
+        ),
+        (
+            "MUSTER_MODELS_MIRROR",
+            |r, v| r.models_mirror = v,
+            &["ftp://host/", "/no/such/folder"],
+        ),
+        (
+            "MUSTER_DETECTOR",
+            |r, v| r.detector = v,
+            &["no_such", "mobilefacenet_arcface_128"],
+        ),
+        (
+            "MUSTER_EMBEDDER",
+            |r, v| r.embedder = v,
+            &["no_such", "face_detection_yunet_2023mar"],
+        ),
+        ("ORT_DYLIB_PATH", |r, v| r.ort_dylib_path = v, &["/no/such/library.so"]),
+        ("MUSTER_SECRET_KEY", |r, v| r.secret_key = v, &["hunter2-is-too-short"]),
+        (
+            "MUSTER_SECRET_KEY_FILE",
+            |r, v| r.secret_key_file = v,
+            &["/no/such/file", "/dev/null"],
+        ),
+        (
+            "MUSTER_SECRET_KEYS_OLD",
+            |r, v| r.secret_keys_old = v,
+            &["hunter2-is-too-short", "0123456789abcdef0123456789abcdef,short"],
+        ),
+        ("SMTP_URL", |r, v| r.smtp_url = v, &["mail", "http://host", "smtp://"]),
+        ("MUSTER_LOG", |r, v| r.log = v, &["info,=", "service=loud"]),
+        ("MUSTER_LOG_FORMAT", |r, v| r.log_format = v, &["xml"]),
+        (
+            "MUSTER_WORKERS",
+            |r, v| r.workers = v,
+            &["0", "257", "-1", "many", "1.5"],
+        ),
+        (
+            "MUSTER_PUBLIC_URL",
+            |r, v| r.public_url = v,
+            &["muster.example.org", "ftp://host", "https://", "https://host/?a=b"],
+        ),
+        (
+            "MUSTER_NAMESPACE",
+            |r, v| r.namespace = v,
+            &["a:b", "with space", "{tag}"],
+        ),
+    ];
+    for (variable, set, values) in cases {
+        for value in *values {
+            let Err(Failure::Usage(problem)) = read(|raw| set(raw, Some((*value).into()))) else {
+                panic!("{variable} takes {value:?}");
+            };
+            let line = Failure::Usage(problem).to_string();
+            assert!(line.starts_with(&format!("{variable}: ")), "{line}");
+            assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn good_values_are_taken() {
+    let cases: &[(Set, &[&str])] = &[
+        (
+            |r, v| r.listen = v,
+            &["0.0.0.0:0", "[::]:8080", "localhost:80", "muster.internal:8080"],
+        ),
+        (
+            |r, v| r.database_url = v,
+            &[
+                "postgres://u:p@h:5432/d",
+                "postgresql://h/d",
+                "postgres:///d?host=/run",
+                "sqlite://data/x.db?mode=rwc",
+                "sqlite:///x.db",
+            ],
+        ),
+        (
+            |r, v| r.redis_url = v,
+            &["redis://127.0.0.1", "redis://u:p@h:6379/1", "unix:///run/redis.sock"],
+        ),
+        (
+            |r, v| r.media_url = v,
+            &["s3://bucket", "s3://bucket/a/b", "/srv/media", "media"],
+        ),
+        (|r, v| r.embedder = v, &["mobilefacenet_arcface_128"]),
+        (
+            |r, v| r.smtp_url = v,
+            &[
+                "smtp://localhost:1025",
+                "smtps://u:p@mail.example.org",
+                "smtp://127.0.0.1:25",
+            ],
+        ),
+        (
+            |r, v| r.log = v,
+            &["debug", "info,service=debug", "warn,sqlx::query=off"],
+        ),
+        (|r, v| r.workers = v, &["1", "256"]),
+        (
+            |r, v| r.public_url = v,
+            &["http://localhost:8080", "https://example.org/muster/"],
+        ),
+    ];
+    for (set, values) in cases {
+        for value in *values {
+            if let Err(failure) = read(|raw| set(raw, Some((*value).into()))) {
+                panic!("{value:?}: {failure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_secret_is_given_in_one_way() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let both = read(|raw| (raw.secret_key, raw.secret_key_file) = (Some(key.into()), Some("/dev/null".into())));
+    assert!(matches!(both, Err(Failure::Usage(line)) if line.starts_with("MUSTER_SECRET_KEY: ")));
+    let old = read(|raw| raw.secret_keys_old = Some(format!("{key}, {key}x,"))).unwrap();
+    assert_eq!(old.old_secrets.len(), 2);
+}
+
+#[test]
+fn a_role_alone_needs_what_it_shares() {
+    let postgres = Some("postgres://h/d".into());
+    for (database, redis, missing) in [
+        (None, None, Some("DATABASE_URL")),
+        (
+            Some("sqlite://x".into()),
+            Some("redis://h".into()),
+            Some("DATABASE_URL"),
+        ),
+        (postgres.clone(), None, Some("REDIS_URL")),
+        (postgres, Some("redis://h".into()), None),
+    ] {
+        let settings = read(|raw| (raw.database_url, raw.redis_url) = (database, redis)).unwrap();
+        match (settings.shared("api"), missing) {
+            (Ok(()), None) => {}
+            (Err(Failure::Usage(line)), Some(name)) => assert!(line.starts_with(name), "{line}"),
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn threads_and_slots_fill_the_cores_once() {
+    for workers in ["1", "2", "256"] {
+        let models = read(|raw| raw.workers = some(workers)).unwrap().models;
+        assert!(models.threads >= 1 && (models.threads == 1 || models.threads * models.slots <= cores()));
+    }
+}

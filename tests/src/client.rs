@@ -1,0 +1,115 @@
+//! A GraphQL client over HTTP: JSON and multipart.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub base: String,
+    pub token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub fn new(base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            token: None,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same person at another server.
+    pub fn at(&self, base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Self {
+        let data = self
+            .query(
+                "mutation($email: String!, $password: String!) { login(email: $email, password: $password) { accessToken } }",
+                json!({ "email": email, "password": password }),
+            )
+            .await;
+        self.with_token(data["login"]["accessToken"].as_str().unwrap())
+    }
+
+    fn request(&self, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// The whole answer, errors and all.
+    pub async fn raw(&self, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables });
+        let answer = self.request("/graphql").json(&body).send().await.expect("an answer");
+        answer.json().await.expect("a JSON answer")
+    }
+
+    /// The data of an answer that has no errors.
+    pub async fn query(&self, query: &str, variables: Value) -> Value {
+        data(self.raw(query, variables).await)
+    }
+
+    /// The first error of an answer that has one.
+    pub async fn error(&self, query: &str, variables: Value) -> Value {
+        error(self.raw(query, variables).await)
+    }
+
+    /// Sends files by the multipart request specification: each goes to its path in the variables.
+    pub async fn upload_raw(&self, query: &str, variables: Value, files: &[(&str, Bytes)]) -> Value {
+        let map: serde_json::Map<String, Value> = files
+            .iter()
+            .enumerate()
+            .map(|(i, (path, _))| (i.to_string(), json!([format!("variables.{path}")])))
+            .collect();
+        let mut form = reqwest::multipart::Form::new()
+            .text("operations", json!({ "query": query, "variables": variables }).to_string())
+            .text("map", Value::Object(map).to_string());
+        for (i, (_, bytes)) in files.iter().enumerate() {
+            let part = reqwest::multipart::Part::stream(bytes.clone()).file_name("photo.jpg");
+            form = form.part(i.to_string(), part);
+        }
+        let answer = self.request("/graphql").multipart(form).send().await.expect("an answer");
+        answer.json().await.expect("a JSON answer")
+    }
+
+    pub async fn upload(&self, query: &str, variables: Value, files: &[(&str, Bytes)]) -> Value {
+        data(self.upload_raw(query, variables, files).await)
+    }
+
+    pub async fn get(&self, url: &str) -> reqwest::Response {
+        self.http.get(url).send().await.expect("an answer")
+    }
+}
+
+pub fn data(answer: Value) -> Value {
+    assert!(answer.get("errors").is_none(), "{answer:#}");
+    answer["data"].clone()
+}
+
+pub fn error(answer: Value) -> Value {
+    let error = answer["errors"][0].clone();
+    assert!(error.is_object(), "no error in {answer:#}");
+    error
+}
+
+/// The code of the contract on the first error.
+pub fn code(answer: &Value) -> &str {
+    answer["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no code in {answer:#}"))
+}

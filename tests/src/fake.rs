@@ -1,0 +1,144 @@
+//! A vision that reads people from pixels: each pixel of a tiny picture is a face, its colour the
+//! person. Some colours make trouble, for tests of what happens then.
+
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use image::{ImageFormat, Rgb, RgbImage};
+use models::{Analysis, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};
+
+pub type Colour = [u8; 3];
+
+/// No face there.
+pub const NOBODY: Colour = [0, 0, 0];
+/// Ends the process that looks at it.
+pub const DEADLY: Colour = [255, 0, 0];
+/// Makes the models panic.
+pub const PANIC: Colour = [255, 0, 1];
+/// Takes three seconds to look at.
+pub const SLOW: Colour = [255, 0, 2];
+/// A face too small to be told.
+pub const TINY: Colour = [255, 0, 3];
+/// Makes the models fail as one that answers NaN does.
+pub const NAN: Colour = [255, 0, 4];
+
+const DIMENSION: usize = 64;
+
+/// The colour of the n-th person.
+pub fn person(n: usize) -> Colour {
+    let n = u32::try_from(n).unwrap() + 1;
+    let [_, a, b, c] = n.wrapping_mul(2_654_435).to_be_bytes();
+    [a.min(254), b, c.max(1)]
+}
+
+/// A photo of these people.
+pub fn photo(people: &[Colour]) -> Bytes {
+    let mut picture = RgbImage::new(u32::try_from(people.len().max(1)).unwrap(), 1);
+    for (x, colour) in (0..).zip(people) {
+        picture.put_pixel(x, 0, Rgb(*colour));
+    }
+    let mut bytes = Vec::new();
+    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    bytes.into()
+}
+
+/// A unit vector that is the colour's own; those of two colours are nearly at right angles.
+fn embedding(colour: Colour) -> Vec<f32> {
+    let mut state = u64::from_be_bytes([0x9e, 0x37, 0x79, 0xb9, 1, colour[0], colour[1], colour[2]]);
+    let mut vector: Vec<f32> = (0..DIMENSION)
+        .map(|_| {
+            // SplitMix64, Steele et al. 2014.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            if (z ^ (z >> 31)) & 1 == 0 { 1.0 } else { -1.0 }
+        })
+        .collect();
+    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|v| *v /= length);
+    vector
+}
+
+#[derive(Debug)]
+pub struct FakeVision(EmbedderInfo);
+
+impl Default for FakeVision {
+    fn default() -> Self {
+        Self(EmbedderInfo {
+            name: "fake".into(),
+            dimension: DIMENSION,
+            match_threshold: 0.9,
+            review_threshold: 0.8,
+        })
+    }
+}
+
+impl Vision for FakeVision {
+    fn embedder(&self) -> &EmbedderInfo {
+        &self.0
+    }
+
+    fn analyse(&self, photo: &[u8], observe: Observer<'_>) -> Result<Analysis, VisionError> {
+        let stage = |stage| match observe(stage) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(VisionError::Abandoned),
+        };
+        stage(Stage::Decoding)?;
+        let picture =
+            picture::decode(photo, picture::MAX_PIXELS).map_err(|e| VisionError::Unreadable(e.to_string()))?;
+        stage(Stage::Detecting)?;
+        let mut faces = Vec::new();
+        for (x, y, Rgb(colour)) in picture.enumerate_pixels().take(1000) {
+            match *colour {
+                NOBODY => continue,
+                DEADLY => std::process::abort(),
+                PANIC => panic!("the models met a deadly picture"),
+                NAN => return Err(VisionError::Model("the embedder answered NaN".into())),
+                SLOW => {
+                    for _ in 0..30 {
+                        std::thread::sleep(Duration::from_millis(100));
+                        stage(Stage::Detecting)?;
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let too_small = *colour == TINY;
+            faces.push(Face {
+                bounds: Bounds { x: i32::try_from(x).unwrap() * 50, y: i32::try_from(y).unwrap() * 50, width: 50, height: 50 },
+                score: 0.9,
+                quality: Quality { overall: 0.9, sharpness: 0.9, brightness: 0.5, yaw: 0.0, pitch: 0.0, roll: 0.0, interocular: 20.0 },
+                too_small,
+                embedding: (!too_small).then(|| embedding(*colour)),
+                crop: picture::encode_jpeg(&RgbImage::from_pixel(8, 8, Rgb(*colour)), 80)
+                    .map_err(|e| VisionError::Model(e.to_string()))?,
+            });
+        }
+        stage(Stage::Embedding)?;
+        Ok(Analysis {
+            width: picture.width(),
+            height: picture.height(),
+            faces,
+            timings: Timings { decode_ms: 1.0, detect_ms: 1.0, embed_ms: 1.0 },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_do_not_resemble_each_other() {
+        let all: Vec<Vec<f32>> = (0..250).map(|n| embedding(person(n))).collect();
+        for (i, a) in all.iter().enumerate() {
+            for (j, b) in all.iter().enumerate() {
+                let similarity: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+                assert!(if i == j { similarity > 0.99 } else { similarity < 0.75 }, "{i} {j} {similarity}");
+            }
+        }
+    }
+}

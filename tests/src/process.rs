@@ -1,0 +1,112 @@
+//! Muster as a process of its own.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Long enough for two busy cores to start a debug build.
+const STARTS: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Process {
+    child: Option<Child>,
+    pub base: String,
+}
+
+/// The program under test, which cargo built beside this test.
+pub fn program() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let program = exe.ancestors().nth(2).unwrap().join("muster-under-test");
+    assert!(program.is_file(), "{} is not built", program.display());
+    program
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The program with a clean environment, so that the developer's own settings change nothing.
+pub fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program());
+    command.args(words).env_clear().stdin(Stdio::null());
+    for name in ["PATH", "HOME", "SSL_CERT_FILE", "PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "RUST_BACKTRACE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.envs(settings.iter().copied());
+    command
+}
+
+impl Process {
+    /// Starts a role and, where it serves, waits until it is ready.
+    pub async fn start(role: &str, settings: &[(&str, &str)]) -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut command = command(&[role], settings);
+        command.env("MUSTER_LISTEN", &listen);
+        if std::env::var_os("MUSTER_TEST_LOGS").is_none() {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        let mut process = Self {
+            child: Some(command.spawn().unwrap()),
+            base: format!("http://{listen}"),
+        };
+        if role != "worker" {
+            process.ready().await;
+        }
+        process
+    }
+
+    async fn ready(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < STARTS {
+            let answer = reqwest::get(format!("{}/health/ready", self.base)).await;
+            if answer.is_ok_and(|a| a.status().is_success()) {
+                return;
+            }
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                panic!("the server ended with {status}; set MUSTER_TEST_LOGS=1 to read why");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the server is not ready after {STARTS:?}");
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// A signal by name, such as TERM.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        let mut child = self.child.take().unwrap();
+        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+    }
+
+    /// Whether it runs still.
+    pub fn lives(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|c| c.try_wait().unwrap().is_none())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,307 @@
+//! A whole Muster: embedded in the test's process on `SQLite`, or as processes on `PostgreSQL` and
+//! Redis. The same tests run on both.
+
+use std::sync::Arc;
+
+use migration::{Migrator, MigratorTrait};
+use models::Vision;
+use service::accounts::{NewAccount, PasswordCost};
+use service::clock::{Clock, SystemClock, SystemEntropy};
+use service::db::Db;
+use service::events::{Announcer, LocalAnnouncer, Topic};
+use service::id::{OrganizationId, PersonId};
+use service::keys::KeyRing;
+use service::kinds::Role;
+use service::mail::Mailer;
+use service::media::Store;
+use service::queue::{Wake, WakeError, WakeUp};
+use service::{Parts, Scope, Service, accounts};
+use tempfile::TempDir;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::fake::FakeVision;
+use crate::postgres::{self, TestDatabase};
+use crate::process::Process;
+use crate::{faces, redis};
+
+pub const SECRET: &str = "a secret key for tests, of more than 32 bytes";
+pub const PASSWORD: &str = "correct horse battery";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Embedded,
+    Processes,
+}
+
+/// What a test wants of its world; the default is one of each with the fake vision.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub mode: Mode,
+    pub apis: usize,
+    pub workers: usize,
+    pub slots: usize,
+    pub real_vision: bool,
+    /// Embedded: without announcements, everybody looks every second.
+    pub announcements: bool,
+    /// Embedded: time stands until the test moves it.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Processes: a Redis of the test's own.
+    pub redis: Option<String>,
+}
+
+impl Setup {
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            apis: 1,
+            workers: 1,
+            slots: 2,
+            real_vision: false,
+            announcements: true,
+            clock: None,
+            redis: None,
+        }
+    }
+
+    /// None where the servers that the mode needs are not there: the test is skipped.
+    pub async fn build(self) -> Option<World> {
+        match self.mode {
+            Mode::Embedded => Some(World::embedded(self).await),
+            Mode::Processes => World::processes(self).await,
+        }
+    }
+}
+
+/// Announces nothing.
+#[derive(Debug)]
+pub struct Silence(broadcast::Sender<Topic>);
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(1))
+    }
+}
+
+impl Announcer for Silence {
+    fn announce(&self, _: &[Topic]) {}
+
+    fn subscribe(&self) -> broadcast::Receiver<Topic> {
+        self.0.subscribe()
+    }
+}
+
+/// Wakes nobody.
+#[derive(Debug)]
+pub struct NoWake;
+
+#[async_trait::async_trait]
+impl Wake for NoWake {
+    async fn wake(&self, _: WakeUp) -> Result<(), WakeError> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub struct World {
+    /// The servers' addresses.
+    pub bases: Vec<String>,
+    /// The same database, seen directly.
+    pub service: Service,
+    pub apis: Vec<Process>,
+    pub workers: Vec<Process>,
+    pub folder: TempDir,
+    /// What the processes were started with.
+    pub settings: Vec<(String, String)>,
+    shutdown: CancellationToken,
+    _database: Option<TestDatabase>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
+    Parts {
+        db,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        keys: KeyRing::new(SECRET, &[]).unwrap(),
+        media: Store::folder(&folder.path().join("media")).unwrap(),
+        announcer: Arc::new(LocalAnnouncer::default()),
+        wake: Arc::new(NoWake),
+        mailer: Mailer::Folder(folder.path().join("outbox")),
+        public_url,
+        password_cost: PasswordCost::Lowest,
+    }
+}
+
+/// Real models for the test's own process.
+fn real_vision(slots: usize) -> Arc<dyn Vision> {
+    let settings = models::Settings {
+        models_dir: faces::models_dir(),
+        mirror: Some(faces::mirror().display().to_string()),
+        slots,
+        threads: 1,
+        ..models::Settings::default()
+    };
+    Arc::new(models::prepare(&settings).unwrap())
+}
+
+impl World {
+    async fn embedded(setup: Setup) -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
+        let db = Db::connect(&url).await.unwrap();
+        Migrator::up(db.writer(), None).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (wake, consumer) = worker::queue::memory();
+        let mut parts = parts(db, &folder, base.clone());
+        parts.wake = wake;
+        if !setup.announcements {
+            parts.announcer = Arc::new(Silence::default());
+        }
+        if let Some(clock) = setup.clock {
+            parts.clock = clock;
+        }
+        let service = Service::new(parts);
+        let shutdown = CancellationToken::new();
+        tokio::spawn(api::serve(service.clone(), listener, api::Limits::default(), shutdown.clone()));
+        if setup.workers > 0 {
+            let vision: Arc<dyn Vision> = if setup.real_vision {
+                tokio::task::spawn_blocking(move || real_vision(setup.slots)).await.unwrap()
+            } else {
+                Arc::new(FakeVision::default())
+            };
+            let (_, receiver) = watch::channel(Some(vision));
+            tokio::spawn(worker::run(service.clone(), consumer, receiver, setup.slots, shutdown.clone()));
+        }
+        Self {
+            bases: vec![base],
+            service,
+            apis: Vec::new(),
+            workers: Vec::new(),
+            folder,
+            settings: Vec::new(),
+            shutdown,
+            _database: None,
+        }
+    }
+
+    async fn processes(setup: Setup) -> Option<Self> {
+        let (Some(server), Some(redis)) = (postgres::server(), setup.redis.clone().or_else(redis::server)) else {
+            eprintln!("skipped: TEST_DATABASE_URL and TEST_REDIS_URL are not set");
+            return None;
+        };
+        let database = TestDatabase::create(&server).await;
+        let folder = TempDir::new().unwrap();
+        let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
+        let text = |path: std::path::PathBuf| path.display().to_string();
+        let settings: Vec<(String, String)> = [
+            ("DATABASE_URL", database.url.clone()),
+            ("REDIS_URL", redis),
+            ("MUSTER_NAMESPACE", namespace),
+            ("MUSTER_SECRET_KEY", SECRET.to_owned()),
+            ("MUSTER_DATA_DIR", text(folder.path().to_owned())),
+            ("MUSTER_MODELS_DIR", text(faces::models_dir())),
+            ("MUSTER_MODELS_MIRROR", text(faces::mirror())),
+            ("MUSTER_WORKERS", setup.slots.to_string()),
+            ("MUSTER_TEST_VISION", if setup.real_vision { "real" } else { "fake" }.to_owned()),
+            ("MUSTER_LOG", std::env::var("MUSTER_TEST_LOGS").unwrap_or_else(|_| "warn".into())),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        let db = Db::connect(&database.url).await.unwrap();
+        let mut world = Self {
+            bases: Vec::new(),
+            service: Service::new(parts(db, &folder, "http://127.0.0.1".into())),
+            apis: Vec::new(),
+            workers: Vec::new(),
+            folder,
+            settings,
+            shutdown: CancellationToken::new(),
+            _database: Some(database),
+        };
+        for _ in 0..setup.apis {
+            let api = world.start("api").await;
+            world.bases.push(api.base.clone());
+            world.apis.push(api);
+        }
+        for _ in 0..setup.workers {
+            let worker = world.start("worker").await;
+            world.workers.push(worker);
+        }
+        Some(world)
+    }
+
+    /// Another process of this world.
+    pub async fn start(&self, role: &str) -> Process {
+        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        Process::start(role, &settings).await
+    }
+
+    /// Someone not signed in, at the first server.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.bases[0])
+    }
+
+    /// A new organization, and its admin signed in.
+    pub async fn organization(&self, name: &str) -> (OrganizationId, Client) {
+        let email = address("admin");
+        let admin = NewAccount { full_name: "Ada Admin", email: &email, password: PASSWORD, role: Role::Admin };
+        let (id, _) = accounts::found(&self.service, &Scope::System("test"), name, Some("Europe/Madrid"), &admin)
+            .await
+            .unwrap();
+        (id, self.stranger().login(&email, PASSWORD).await)
+    }
+
+    /// A member of an organization, signed in.
+    pub async fn member(&self, organization: OrganizationId, name: &str, role: Role) -> (PersonId, Client) {
+        let email = address("member");
+        let account = NewAccount { full_name: name, email: &email, password: PASSWORD, role };
+        let id = accounts::add(&self.service, &Scope::System("test"), organization, &account)
+            .await
+            .unwrap();
+        (id, self.stranger().login(&email, PASSWORD).await)
+    }
+}
+
+/// An address that nobody else has.
+pub fn address(who: &str) -> String {
+    format!("{who}-{}@example.org", uuid::Uuid::new_v4().simple())
+}
+
+/// Writes a test once for both modes: `both!(name, |world: World| async { … }, Setup::…)`.
+#[macro_export]
+macro_rules! both {
+    ($name:ident, $body:path) => {
+        $crate::both!($name, $body, |setup| setup);
+    };
+    ($name:ident, $body:path, $change:expr) => {
+        mod $name {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                run($crate::world::Mode::Embedded).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn processes() {
+                run($crate::world::Mode::Processes).await;
+            }
+
+            async fn run(mode: $crate::world::Mode) {
+                let change: fn($crate::world::Setup) -> $crate::world::Setup = $change;
+                if let Some(world) = change($crate::world::Setup::new(mode)).build().await {
+                    $body(world).await;
+                }
+            }
+        }
+    };
+}
