@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::settings::{LogFormat, Settings};
 
 /// These tell of each step of theirs, which is no news of Muster.
-const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
+const QUIET: &str = "sqlx=warn,sea_orm_migration=warn,apalis_core=warn,poem::server=warn";
 
 /// `serving`: whether this process stays; one that does a single thing speaks only of trouble.
 pub(crate) fn start(settings: &Settings, serving: bool) -> Result<(), Failure> {

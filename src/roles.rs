@@ -25,9 +25,11 @@ pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
     let is_new = database::bring_up_to_date(&db).await? > 0;
     let (service, consumer) = build(&settings, db, keys, url.clone()).await?;
     if is_new {
+        // As this process was called, so that the line can be pasted.
+        let muster = std::env::args().next().unwrap_or_else(|| "muster".into());
         tracing::info!(
             "no organization yet; make one with its first admin: \
-             muster admin create --organization NAME --name NAME --email EMAIL --password-stdin"
+             {muster} admin create --organization NAME --name NAME --email EMAIL --password-stdin"
         );
     }
     let mut parts = JoinSet::new();

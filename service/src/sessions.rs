@@ -58,8 +58,8 @@ pub struct NewSession<'a> {
 }
 
 pub async fn create(service: &Service, scope: &Scope, new: NewSession<'_>) -> Result<Session> {
-    let viewer = scope.staff()?;
     let class = classes::reach(service, scope, new.class).await?;
+    let viewer = scope.staff()?;
     if class.archived {
         return Err(Error::conflict("ARCHIVED", "the class is archived"));
     }
@@ -150,7 +150,7 @@ async fn select(db: &impl sea_orm::ConnectionTrait, scope: &Scope, ids: &[Sessio
 
 /// The session, if the asker may work on it.
 pub(crate) async fn reach(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
-    scope.staff()?;
+    access::staff_on(service, scope, "session", id.0).await?;
     by_ids(service, scope, &[id])
         .await?
         .pop()
@@ -234,8 +234,8 @@ pub async fn latest_of(service: &Service, scope: &Scope, ids: &[ClassId]) -> Res
 
 /// Opens a session by hand; one that was closed opens again and its automatic absences go.
 pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
-    let viewer = scope.staff()?;
     reach(service, scope, id).await?;
+    let viewer = scope.staff()?;
     let mut tx = service.begin().await?;
     let session = marks::lock(&tx, id).await?;
     match session.state {
@@ -254,8 +254,8 @@ pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Ses
 
 /// Closes a session; whoever is on its roll without a mark is absent.
 pub async fn close(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
-    let viewer = scope.staff()?;
     reach(service, scope, id).await?;
+    let viewer = scope.staff()?;
     let mut tx = service.begin().await?;
     let session = marks::lock(&tx, id).await?;
     if session.state != SessionState::Open {

@@ -21,16 +21,17 @@ fn nothing_need_be_set() {
 
 #[test]
 fn what_is_empty_is_absent() {
+    let empty = || Some(String::new());
     let settings = read(|raw| {
-        raw.listen = Some("".into());
+        raw.listen = empty();
         raw.database_url = Some(" ".into());
-        raw.redis_url = Some("".into());
-        raw.media_url = Some("".into());
-        raw.secret_key = Some("".into());
-        raw.secret_key_file = Some("".into());
-        raw.smtp_url = Some("".into());
-        raw.workers = Some("".into());
-        raw.namespace = Some("".into());
+        raw.redis_url = empty();
+        raw.media_url = empty();
+        raw.secret_key = empty();
+        raw.secret_key_file = empty();
+        raw.smtp_url = empty();
+        raw.workers = empty();
+        raw.namespace = empty();
     })
     .unwrap();
     assert_eq!(settings.database, Database::Embedded);
@@ -217,7 +218,7 @@ fn a_role_alone_needs_what_it_shares() {
 #[test]
 fn threads_and_slots_fill_the_cores_once() {
     for workers in ["1", "2", "256"] {
-        let models = read(|raw| raw.workers = some(workers)).unwrap().models;
+        let models = read(|raw| raw.workers = Some(workers.into())).unwrap().models;
         assert!(models.threads >= 1 && (models.threads == 1 || models.threads * models.slots <= cores()));
     }
 }

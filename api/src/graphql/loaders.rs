@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use async_graphql::dataloader::{DataLoader, Loader};
 use service::attendance::roll::MarkChange;
 use service::id::{ClassId, FaceId, JobId, OrganizationId, PersonId, PhotoId, SessionId, VenueId};
 use service::organizations::Organization;
@@ -15,10 +14,8 @@ use service::sessions::Session;
 use service::venues::Venue;
 use service::{Scope, Service, attendance, classes, organizations, people, queue, recognition, sessions, venues};
 
+use super::batch::{Batcher, Read};
 use crate::http::error::extend;
-
-/// Keys that go into one statement.
-const BATCH: usize = 500;
 
 /// Reads on behalf of one asker.
 pub struct Reader {
@@ -26,39 +23,38 @@ pub struct Reader {
     scope: Scope,
 }
 
-pub struct Loaders(DataLoader<Reader>);
+pub struct Loaders(Batcher<Reader>);
 
 impl Loaders {
     pub fn new(service: Service, scope: Scope) -> Self {
-        Self(DataLoader::new(Reader { service, scope }, tokio::spawn).max_batch_size(BATCH))
+        Self(Batcher::new(Reader { service, scope }))
     }
 
-    pub async fn one<K>(&self, key: K) -> async_graphql::Result<Option<<Reader as Loader<K>>::Value>>
+    pub async fn one<K>(&self, key: K) -> async_graphql::Result<Option<<Reader as Read<K>>::Value>>
     where
-        K: Send + Sync + Hash + Eq + Clone + 'static,
-        Reader: Loader<K, Error = async_graphql::Error>,
+        K: Eq + Hash + Copy + Send + Sync + 'static,
+        Reader: Read<K>,
     {
-        self.0.load_one(key).await
+        self.0.one(key).await
     }
 
     /// Of a list: nothing found is an empty list.
     pub async fn many<K, T>(&self, key: K) -> async_graphql::Result<Vec<T>>
     where
-        K: Send + Sync + Hash + Eq + Clone + 'static,
-        Reader: Loader<K, Value = Vec<T>, Error = async_graphql::Error>,
+        K: Eq + Hash + Copy + Send + Sync + 'static,
+        Reader: Read<K, Value = Vec<T>>,
     {
-        Ok(self.0.load_one(key).await?.unwrap_or_default())
+        Ok(self.0.one(key).await?.unwrap_or_default())
     }
 }
 
 /// A loader of one thing by its id, or of a list by the id of what it hangs on.
 macro_rules! loader {
     ($key:ty => $value:ty, |$service:ident, $scope:ident, $keys:ident| $read:expr) => {
-        impl Loader<$key> for Reader {
+        impl Read<$key> for Reader {
             type Value = $value;
-            type Error = async_graphql::Error;
 
-            async fn load(&self, $keys: &[$key]) -> async_graphql::Result<HashMap<$key, $value>> {
+            async fn read(&self, $keys: &[$key]) -> async_graphql::Result<HashMap<$key, $value>> {
                 let ($service, $scope) = (&self.service, &self.scope);
                 $read.map_err(extend)
             }

@@ -1,5 +1,6 @@
 //! The schema of the contract over the service.
 
+mod batch;
 mod connection;
 mod ids;
 mod inputs;

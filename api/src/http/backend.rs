@@ -5,6 +5,7 @@ use std::future::Future;
 
 use service::Service;
 use service::events::Topic;
+use service::id::LoginId;
 use service::media::Served;
 use service::scope::Viewer;
 use tokio::sync::broadcast;
@@ -12,6 +13,9 @@ use tokio::sync::broadcast;
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Whose access token this is, as the database says now.
     fn authenticate(&self, token: &str) -> impl Future<Output = service::Result<Viewer>> + Send;
+
+    /// Who is behind a login that was signed in with before, as the database says now.
+    fn recheck(&self, login: LoginId) -> impl Future<Output = service::Result<Viewer>> + Send;
 
     /// What a signed media address leads to.
     fn media(&self, token: &str) -> impl Future<Output = service::Result<Served>> + Send;
@@ -25,6 +29,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
 impl Backend for Service {
     async fn authenticate(&self, token: &str) -> service::Result<Viewer> {
         service::accounts::authenticate(self, token).await
+    }
+
+    async fn recheck(&self, login: LoginId) -> service::Result<Viewer> {
+        service::accounts::recheck(self, login).await
     }
 
     async fn media(&self, token: &str) -> service::Result<Served> {

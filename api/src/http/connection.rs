@@ -275,13 +275,21 @@ where
         .flatten()
     }
 
-    /// Looks up the socket's token again and renews what its operations see of the viewer.
-    /// Whether the socket may go on.
+    /// Looks at the socket's login again and renews what its operations see of the viewer.
+    /// Whether the socket may go on. It is the login's from the first look on: an access token
+    /// that runs out meanwhile ends nothing.
     fn look_again(&self) -> impl Future<Output = service::Result<bool>> + Send + use<S, E, B> {
         let (credentials, backend) = (self.credentials.clone(), self.backend.clone());
         let cell = self.auth.clone();
         async move {
-            let auth = credentials.identify(&backend).await?;
+            let auth = match cell.get() {
+                Auth::Viewer(viewer) => match backend.recheck(viewer.login).await {
+                    Ok(viewer) => Auth::Viewer(viewer),
+                    Err(service::Error::Unauthenticated) => Auth::Rejected,
+                    Err(away) => return Err(away),
+                },
+                Auth::Anonymous | Auth::Rejected => credentials.identify(&backend).await?,
+            };
             let stands = !matches!(auth, Auth::Rejected);
             cell.set(auth);
             Ok(stands)

@@ -314,8 +314,8 @@ pub async fn mark(
     status: MarkStatus,
     remark: Option<&str>,
 ) -> Result<Mark> {
-    let viewer = scope.staff()?;
     sessions::reach(service, scope, session).await?;
+    let viewer = scope.staff()?;
     let remark = text::remark(remark)?;
     let mut tx = service.begin().await?;
     let locked = lock(&tx, session).await?;

@@ -53,8 +53,8 @@ pub async fn add_students(
     students: &[NewStudent],
     from: Option<NaiveDate>,
 ) -> Result<(Class, Vec<StudentRow>)> {
-    let viewer = scope.staff()?;
     let found = reach(service, scope, class).await?;
+    let viewer = scope.staff()?;
     if students.len() > ROWS_MAX {
         return Err(Error::invalid("students", format!("at most {ROWS_MAX} students at a time")));
     }

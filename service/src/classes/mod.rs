@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub(crate) use membership::members_now;
 pub use membership::{NewStudent, StudentRow, add_students};
 
-use crate::db::{Scalar, Sql, Values};
+use crate::db::{Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
 use crate::id::{ClassId, PersonId};
 use crate::kinds::Role;
@@ -50,6 +50,11 @@ pub struct NewClass<'a> {
     pub teachers: Option<Vec<PersonId>>,
 }
 
+#[derive(FromQueryResult)]
+struct Candidate {
+    role: Role,
+}
+
 pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Result<Class> {
     let viewer = scope.staff()?;
     let mut teachers = new.teachers.unwrap_or_else(|| vec![viewer.person]);
@@ -70,17 +75,17 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
     let mut values = Values::default();
     let org = values.push(viewer.organization);
     let list = values.list(teachers.iter().copied());
-    let known: Option<Scalar> = tx
-        .one(
-            &format!(
-                "SELECT COUNT(*) AS value FROM person WHERE organization_id = {org} \
-                 AND role IN ('TEACHER', 'ADMIN') AND id IN {list}"
-            ),
+    let known: Vec<Candidate> = tx
+        .all(
+            &format!("SELECT role FROM person WHERE organization_id = {org} AND id IN {list}"),
             values.done(),
         )
         .await?;
-    if known.is_none_or(|k| usize::try_from(k.value) != Ok(teachers.len())) {
-        return Err(Error::invalid("teacherIds", "teacherIds names someone who is not a teacher here"));
+    if known.len() != teachers.len() {
+        return Err(Error::NotFound("teacher"));
+    }
+    if known.iter().any(|k| k.role == Role::Student) {
+        return Err(Error::invalid("teacherIds", "teacherIds names someone who is not a teacher"));
     }
     let statement = tx.statement(
         "INSERT INTO class (id, organization_id, name, name_key, code, archived, created_at) \
@@ -245,7 +250,7 @@ pub(crate) async fn raise_gallery(tx: &crate::Tx<'_>, class: ClassId) -> Result<
 
 /// The class, if the asker teaches it or is an admin.
 pub(crate) async fn reach(service: &Service, scope: &Scope, id: ClassId) -> Result<Class> {
-    scope.staff()?;
+    access::staff_on(service, scope, "class", id.0).await?;
     by_ids(service, scope, &[id])
         .await?
         .pop()

@@ -33,7 +33,6 @@ pub async fn submit_class_photo(
     photo: Bytes,
     idempotency_key: Option<&str>,
 ) -> Result<Job> {
-    scope.staff()?;
     let found = sessions::reach(service, scope, session).await?;
     submit(
         service,

@@ -91,6 +91,16 @@ impl Backend for Fake {
         viewer.ok_or(service::Error::Unauthenticated)
     }
 
+    async fn recheck(&self, login: LoginId) -> service::Result<Viewer> {
+        self.0.looks.fetch_add(1, Ordering::SeqCst);
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(service::Error::Unavailable("The database"));
+        }
+        let viewers = self.0.viewers.lock().unwrap();
+        let viewer = viewers.values().find(|viewer| viewer.login == login).cloned();
+        viewer.ok_or(service::Error::Unauthenticated)
+    }
+
     async fn media(&self, token: &str) -> service::Result<Served> {
         if token != "photo" {
             return Err(service::Error::NotFound("photo"));
