@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ConnectionTrait;
 
-use crate::db::Sql;
 use crate::error::Result;
 use crate::kinds::Role;
 use crate::queue::nodes;
@@ -91,20 +89,8 @@ async fn writable(service: &Service) -> bool {
     )
 }
 
-#[derive(FromQueryResult)]
-struct Node {
-    seen_at: DateTime<Utc>,
-    slots: i32,
-}
-
 async fn workers(service: &Service) -> Result<Component> {
-    let nodes: Vec<Node> = service
-        .db
-        .reader()
-        .all("SELECT seen_at, slots FROM worker_node", vec![])
-        .await?;
-    let since = service.now() - TimeDelta::from_std(nodes::ALIVE).unwrap_or_default();
-    let alive: Vec<&Node> = nodes.iter().filter(|n| n.seen_at > since).collect();
+    let alive = nodes::living(service).await?;
     let able = alive.iter().any(|n| n.slots > 0);
     let detail = match (alive.is_empty(), able) {
         (true, _) => "no worker is running: photos wait",

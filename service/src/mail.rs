@@ -13,7 +13,7 @@ pub enum Mailer {
     /// Each mail becomes a file in this folder.
     Folder(PathBuf),
     Smtp {
-        transport: AsyncSmtpTransport<Tokio1Executor>,
+        transport: Box<AsyncSmtpTransport<Tokio1Executor>>,
         from: Mailbox,
     },
 }
@@ -39,7 +39,10 @@ impl Mailer {
             .next()
             .unwrap_or_default();
         let from = format!("Muster <muster@{host}>").parse().map_err(|e| bad(&e))?;
-        Ok(Self::Smtp { transport, from })
+        Ok(Self::Smtp {
+            transport: Box::new(transport),
+            from,
+        })
     }
 
     /// Sends a plain text, known by an id; no mail carries a password.

@@ -161,7 +161,7 @@ impl Window {
             (more, self.after.is_some())
         };
         Page {
-            rows: rows.into_iter().map(|row| (encode(row.place()), row)).collect(),
+            rows: rows.into_iter().map(|row| (encode(&row.place()), row)).collect(),
             has_next,
             has_previous,
             total,
@@ -194,8 +194,8 @@ pub(crate) async fn fetch<T: Placed + FromQueryResult + Send>(
     Ok(window.page(db.all(&sql, values.done()).await?, total))
 }
 
-fn encode(place: (SortKey, Uuid)) -> String {
-    BASE64.encode(serde_json::to_vec(&place).unwrap_or_default())
+fn encode(place: &(SortKey, Uuid)) -> String {
+    BASE64.encode(serde_json::to_vec(place).unwrap_or_default())
 }
 
 fn decode(cursor: &str, kind: KeyKind) -> Option<(SortKey, Uuid)> {
@@ -231,12 +231,12 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_list_or_none_at_all_is_refused() {
-        let time = encode((SortKey::Time(DateTime::UNIX_EPOCH), Uuid::nil()));
+        let time = encode(&(SortKey::Time(DateTime::UNIX_EPOCH), Uuid::nil()));
         assert!(decode(&time, KeyKind::Time).is_some());
         for after in ["", "%%%", "AAAA", "bnVsbA"] {
             assert!(window(&PageRequest { after: Some(after.into()), ..Default::default() }).is_err());
         }
-        let text = encode((SortKey::Text("a".into()), Uuid::nil()));
+        let text = encode(&(SortKey::Text("a".into()), Uuid::nil()));
         assert!(decode(&text, KeyKind::Time).is_none());
     }
 

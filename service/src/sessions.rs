@@ -112,7 +112,7 @@ async fn refuse_overlap(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
     let (from, to) = (values.push(new.starts_at), values.push(new.ends_at));
     let class = values.push(new.class);
     let venue = values.push(new.venue.map(|v| v.0));
-    let clash: Option<Clash> = tx
+    let taken: Option<Clash> = tx
         .one(
             &format!(
                 "SELECT s.venue_id FROM session s WHERE s.starts_at < {to} AND s.ends_at > {from} \
@@ -123,9 +123,9 @@ async fn refuse_overlap(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
             values.done(),
         )
         .await?;
-    match clash {
+    match taken {
         None => Ok(()),
-        Some(clash) if clash.venue_id.is_some() && clash.venue_id == new.venue => Err(Error::conflict(
+        Some(taken) if taken.venue_id.is_some() && taken.venue_id == new.venue => Err(Error::conflict(
             "VENUE_TAKEN",
             "the venue is taken then; choose another time, or set allowOverlap",
         )),

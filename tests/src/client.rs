@@ -19,6 +19,7 @@ impl Client {
         }
     }
 
+    #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self {
             token: Some(token.to_owned()),
@@ -27,6 +28,7 @@ impl Client {
     }
 
     /// The same person at another server.
+    #[must_use]
     pub fn at(&self, base: &str) -> Self {
         Self {
             base: base.to_owned(),
@@ -96,11 +98,13 @@ impl Client {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an answer that was just received")]
 pub fn data(answer: Value) -> Value {
     assert!(answer.get("errors").is_none(), "{answer:#}");
     answer["data"].clone()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an answer that was just received")]
 pub fn error(answer: Value) -> Value {
     let error = answer["errors"][0].clone();
     assert!(error.is_object(), "no error in {answer:#}");

@@ -58,7 +58,9 @@ fn embedding(colour: Colour) -> Vec<f32> {
         })
         .collect();
     let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|v| *v /= length);
+    for number in &mut vector {
+        *number /= length;
+    }
     vector
 }
 

@@ -1,12 +1,13 @@
 //! Muster as a process of its own.
 
+use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Long enough for two busy cores to start a debug build.
-const STARTS: Duration = Duration::from_secs(60);
+const STARTS: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Process {
@@ -43,12 +44,24 @@ pub fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
 impl Process {
     /// Starts a role and, where it serves, waits until it is ready.
     pub async fn start(role: &str, settings: &[(&str, &str)]) -> Self {
-        let listen = format!("127.0.0.1:{}", free_port());
         let mut command = command(&[role], settings);
-        command.env("MUSTER_LISTEN", &listen);
         if std::env::var_os("MUSTER_TEST_LOGS").is_none() {
             command.stdout(Stdio::null()).stderr(Stdio::null());
         }
+        Self::launch(role, command).await
+    }
+
+    /// The same with all that it says in a file.
+    pub async fn start_logged(role: &str, settings: &[(&str, &str)], log: &Path) -> Self {
+        let file = File::create(log).unwrap();
+        let mut command = command(&[role], settings);
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self::launch(role, command).await
+    }
+
+    async fn launch(role: &str, mut command: Command) -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        command.env("MUSTER_LISTEN", &listen);
         let mut process = Self {
             child: Some(command.spawn().unwrap()),
             base: format!("http://{listen}"),

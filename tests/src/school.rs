@@ -173,7 +173,7 @@ pub async fn enrol(client: &Client, student: &str, photos: &[Bytes]) -> String {
 
 /// Waits until a job has ended, and answers it.
 pub async fn ended(client: &Client, job: &str) -> Value {
-    ended_within(client, job, Duration::from_secs(60)).await
+    ended_within(client, job, Duration::from_mins(1)).await
 }
 
 pub async fn ended_within(client: &Client, job: &str, limit: Duration) -> Value {

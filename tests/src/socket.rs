@@ -72,7 +72,6 @@ impl Socket {
             let left = end.saturating_duration_since(tokio::time::Instant::now());
             match timeout(left, self.0.next()).await {
                 Err(_) => return None,
-                Ok(None) => return Some(Err(1006)),
                 Ok(Some(Ok(Message::Text(text)))) => {
                     let value: Value = serde_json::from_str(&text).unwrap();
                     if value["type"] == "ping" {
@@ -85,7 +84,7 @@ impl Socket {
                     return Some(Err(frame.map_or(1005, |f| f.code.into())));
                 }
                 Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_))) => return Some(Err(1006)),
+                Ok(None | Some(Err(_))) => return Some(Err(1006)),
             }
         }
     }

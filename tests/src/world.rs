@@ -245,6 +245,13 @@ impl World {
         Process::start(role, &settings).await
     }
 
+    /// Another server's service on the same database, with other parts where `change` says so.
+    pub fn twin(&self, change: impl FnOnce(&mut Parts)) -> Service {
+        let mut parts = parts(self.service.db.clone(), &self.folder, self.service.public_url.clone());
+        change(&mut parts);
+        Service::new(parts)
+    }
+
     /// Someone not signed in, at the first server.
     pub fn stranger(&self) -> Client {
         Client::new(&self.bases[0])

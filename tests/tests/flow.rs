@@ -1,5 +1,6 @@
 //! The main job from outside: a session's life, what a photo marks, which mark stands, and what
 //! happens when the same thing is sent twice.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 use std::sync::Arc;
 use std::time::Duration;

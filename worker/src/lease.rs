@@ -72,13 +72,9 @@ async fn keep(service: Service, claim: Claim, shutdown: CancellationToken, state
         let asked = Instant::now();
         match claims::renew(&service, &claim).await {
             Ok(true) => renewed = asked,
-            Ok(false) => {
-                state.store(1, Ordering::Relaxed);
-                return;
-            }
             // The database is away: the lease may still be ours for the rest of its time.
             Err(_) if renewed.elapsed() < LEASE => {}
-            Err(_) => {
+            Ok(false) | Err(_) => {
                 state.store(1, Ordering::Relaxed);
                 return;
             }

@@ -51,6 +51,7 @@ macro_rules! node_ids {
 
         /// Any global id.
         #[derive(Clone, Copy, Debug, PartialEq)]
+        #[expect(clippy::enum_variant_names, reason = "each variant is the type that it holds")]
         pub enum AnyId { $($id($id),)+ }
 
         impl AnyId {

@@ -8,7 +8,10 @@ mod loaders;
 mod mutation;
 mod query;
 mod scalars;
+#[expect(clippy::doc_markdown, reason = "descriptions for clients, in the contract's words")]
 mod subscription;
+#[expect(clippy::doc_markdown, reason = "descriptions for clients, in the contract's words")]
+#[expect(clippy::unused_async, reason = "async-graphql wants its resolvers async")]
 mod types;
 
 use std::sync::Arc;

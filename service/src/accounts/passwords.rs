@@ -63,15 +63,13 @@ pub(super) async fn verify(service: &Service, password: &str, hash: Option<Strin
     // Longer than any that was accepted: it cannot be right, and is not worth hashing.
     let password: Vec<u8> = password.bytes().take(MAX_BYTES + 1).collect();
     service
-        .blocking(move || match hash {
-            Some(hash) => {
-                let hash = PasswordHash::new(&hash).map_err(internal)?;
-                Ok(argon2.verify_password(&password, &hash).is_ok())
-            }
-            None => {
+        .blocking(move || {
+            let Some(hash) = hash else {
                 argon2.hash_password_with_salt(&password, &[0; 16]).map_err(internal)?;
-                Ok(false)
-            }
+                return Ok(false);
+            };
+            let hash = PasswordHash::new(&hash).map_err(internal)?;
+            Ok(argon2.verify_password(&password, &hash).is_ok())
         })
         .await?
 }

@@ -51,7 +51,7 @@ fn fuse(old: &Statement, new: &Statement) -> Option<Statement> {
         fused.status = new.status;
         fused.by = new.by;
     }
-    if similarity(&new.evidence) > similarity(&old.evidence) {
+    if similarity(new.evidence.as_ref()) > similarity(old.evidence.as_ref()) {
         fused.evidence.clone_from(&new.evidence);
         fused.source = new.source;
         fused.job = new.job;
@@ -59,8 +59,8 @@ fn fuse(old: &Statement, new: &Statement) -> Option<Statement> {
     (fused != *old).then_some(fused)
 }
 
-fn similarity(evidence: &Option<Evidence>) -> f64 {
-    evidence.as_ref().map_or(f64::NEG_INFINITY, |e| e.similarity)
+fn similarity(evidence: Option<&Evidence>) -> f64 {
+    evidence.map_or(f64::NEG_INFINITY, |e| e.similarity)
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
             student: PersonId(Uuid::from_u128(1)),
             status,
             source,
-            evidence: matches!(source, MarkSource::Recognition | MarkSource::CheckIn).then(|| Evidence {
+            evidence: matches!(source, Recognition | CheckIn).then(|| Evidence {
                 similarity,
                 face: Some(FaceId(Uuid::from_u128(minute.unsigned_abs().into()))),
             }),

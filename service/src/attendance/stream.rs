@@ -167,13 +167,12 @@ pub async fn subscribe(
     if sessions::by_ids(service, scope, &[session]).await?.is_empty() {
         return Err(Error::NotFound("session"));
     }
-    let (waiting, last) = match after_cursor {
-        Some(text) => (VecDeque::new(), check_cursor(service, session, text).await?),
-        None => {
-            let events = state(service, session).await?;
-            let last = events.last().map_or(0, |e| e.change.seq);
-            (VecDeque::from(events), last)
-        }
+    let (waiting, last) = if let Some(text) = after_cursor {
+        (VecDeque::new(), check_cursor(service, session, text).await?)
+    } else {
+        let events = state(service, session).await?;
+        let last = events.last().map_or(0, |e| e.change.seq);
+        (VecDeque::from(events), last)
     };
     let seat = service.hub().session(service, session, last);
     let subscriber = Subscriber {

@@ -27,6 +27,8 @@ pub(crate) struct Hub {
 }
 
 type Shared<T> = Arc<T>;
+pub(crate) type SessionSeat = Seat<broadcast::Sender<Arc<Event>>, broadcast::Receiver<Arc<Event>>>;
+pub(crate) type JobSeat = Seat<watch::Sender<Option<Arc<Job>>>, watch::Receiver<Option<Arc<Job>>>>;
 
 #[derive(Debug)]
 struct Watchers<K, T>(Mutex<HashMap<K, Weak<T>>>);
@@ -61,12 +63,7 @@ pub(crate) struct Seat<T, R> {
 impl Hub {
     /// Events of a session from now on, those behind `start` for certain where nobody watched yet.
     /// Read once more after joining: what came in between may have been sent already.
-    pub fn session(
-        &self,
-        service: &Service,
-        id: SessionId,
-        start: i64,
-    ) -> Seat<broadcast::Sender<Arc<Event>>, broadcast::Receiver<Arc<Event>>> {
+    pub fn session(&self, service: &Service, id: SessionId, start: i64) -> SessionSeat {
         let (channel, new) = self.sessions.join(id, || broadcast::Sender::new(BEHIND));
         let receiver = channel.subscribe();
         if new {
@@ -77,11 +74,7 @@ impl Hub {
     }
 
     /// A job's latest state, as it changes.
-    pub fn job(
-        &self,
-        service: &Service,
-        id: JobId,
-    ) -> Seat<watch::Sender<Option<Arc<Job>>>, watch::Receiver<Option<Arc<Job>>>> {
+    pub fn job(&self, service: &Service, id: JobId) -> JobSeat {
         let (channel, new) = self.jobs.join(id, || watch::Sender::new(None));
         let receiver = channel.subscribe();
         if new {

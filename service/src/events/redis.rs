@@ -49,13 +49,11 @@ async fn publish(client: redis::Client, channel: String, mut waiting: mpsc::Rece
     let mut connection = None;
     while let Some(topic) = waiting.recv().await {
         if connection.is_none() {
-            connection = match timeout(ANSWER, client.get_multiplexed_async_connection()).await {
-                Ok(Ok(connection)) => Some(connection),
-                Ok(Err(_)) | Err(_) => {
-                    sleep(RECONNECT).await;
-                    None
-                }
-            };
+            let opened = timeout(ANSWER, client.get_multiplexed_async_connection()).await;
+            connection = opened.ok().and_then(Result::ok);
+            if connection.is_none() {
+                sleep(RECONNECT).await;
+            }
         }
         if let Some(open) = &mut connection {
             let mut publish = redis::cmd("PUBLISH");

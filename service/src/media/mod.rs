@@ -88,12 +88,12 @@ pub(crate) fn check(bytes: &Bytes, max_bytes: u64) -> Result<()> {
     if bytes.len() as u64 > max_bytes {
         return Err(Error::TooLarge(format!("a photo has at most {} MB", max_bytes >> 20)));
     }
-    let header = picture::inspect(bytes).map_err(picture_error)?;
-    header.check(MAX_PIXELS).map_err(picture_error)?;
+    let header = picture::inspect(bytes).map_err(|e| picture_error(&e))?;
+    header.check(MAX_PIXELS).map_err(|e| picture_error(&e))?;
     Ok(())
 }
 
-pub(crate) fn picture_error(error: picture::PictureError) -> Error {
+pub(crate) fn picture_error(error: &picture::PictureError) -> Error {
     match error {
         picture::PictureError::UnsupportedKind => {
             Error::UnsupportedMedia("this is no JPEG, PNG, WebP or GIF picture".into())

@@ -53,7 +53,7 @@ pub async fn open(service: &Service, token: &str) -> Result<Served> {
 async fn draw(service: &Service, bytes: Bytes, labels: Vec<Label>) -> Result<Bytes> {
     service
         .blocking(move || {
-            let mut photo = picture::decode(&bytes, MAX_PIXELS).map_err(super::picture_error)?;
+            let mut photo = picture::decode(&bytes, MAX_PIXELS).map_err(|e| super::picture_error(&e))?;
             drop(bytes);
             picture::annotate(&mut photo, &labels);
             picture::encode_jpeg(&photo, JPEG_QUALITY)

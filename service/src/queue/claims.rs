@@ -38,7 +38,7 @@ impl Claim {
     /// Milliseconds from submission to the first claim.
     pub fn queued_ms(&self) -> f64 {
         let waited = self.started_at.unwrap_or(self.created_at) - self.created_at;
-        waited.num_microseconds().map_or(0.0, |us| us as f64 / 1000.0)
+        waited.to_std().map_or(0.0, |waited| waited.as_secs_f64() * 1000.0)
     }
 }
 
@@ -64,6 +64,15 @@ pub(crate) fn later(service: &Service, values: &mut Values, by: Duration) -> Str
         format!("(now() + make_interval(secs => {}))", values.push(by.as_secs_f64()))
     } else {
         values.push(service.now() + TimeDelta::from_std(by).unwrap_or_default())
+    }
+}
+
+/// A while ago, as [`now`].
+pub(super) fn earlier(service: &Service, values: &mut Values, by: Duration) -> String {
+    if service.db.is_postgres() {
+        format!("(now() - make_interval(secs => {}))", values.push(by.as_secs_f64()))
+    } else {
+        values.push(service.now() - TimeDelta::from_std(by).unwrap_or_default())
     }
 }
 

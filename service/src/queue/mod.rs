@@ -138,26 +138,31 @@ const fn priority(kind: JobKind) -> i32 {
 /// Inserts the job in the caller's transaction and wakes a worker after its commit.
 pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
     let id = JobId(tx.service.new_id());
-    let now = tx.service.now();
-    tx.run(
+    let mut values = Values::default();
+    let columns = [
+        values.push(id),
+        values.push(new.organization),
+        values.push(new.kind),
+        "'QUEUED', 'WAITING', 0, 0".to_owned(),
+        values.push(priority(new.kind)),
+        claims::now(tx.service, &mut values),
+        "0".to_owned(),
+        values.push(PAYLOAD_VERSION),
+        values.push(serde_json::json!({})),
+        "0, FALSE".to_owned(),
+        values.push(new.submitted_by),
+        values.push(new.session.map(|s| s.0)),
+        values.push(new.class.map(|c| c.0)),
+        values.push(new.person.map(|p| p.0)),
+        values.push(tx.service.now()),
+    ];
+    let sql = format!(
         "INSERT INTO job (id, organization_id, kind, status, stage, progress, attempts, priority, available_at, fence, \
          payload_version, payload, revision, error_retryable, submitted_by, session_id, class_id, person_id, \
-         created_at) VALUES ($1, $2, $3, 'QUEUED', 'WAITING', 0, 0, $4, $5, 0, $6, $7, 0, FALSE, $8, $9, $10, $11, $5)",
-        vec![
-            id.into(),
-            new.organization.into(),
-            new.kind.into(),
-            priority(new.kind).into(),
-            now.into(),
-            PAYLOAD_VERSION.into(),
-            serde_json::json!({}).into(),
-            new.submitted_by.into(),
-            new.session.map(|s| s.0).into(),
-            new.class.map(|c| c.0).into(),
-            new.person.map(|p| p.0).into(),
-        ],
-    )
-    .await?;
+         created_at) VALUES ({})",
+        columns.join(", ")
+    );
+    tx.run(&sql, values.done()).await?;
     tx.announce(Topic::Job(id));
     tx.wake(WakeUp { kind: new.kind, job: Some(id), trace: None });
     Ok(id)
@@ -231,12 +236,11 @@ pub async fn watch(
                 return None;
             }
             loop {
-                let job = match first.take() {
-                    Some(job) => job,
-                    None => {
-                        seat.receiver.changed().await.ok()?;
-                        seat.receiver.borrow_and_update().clone()?
-                    }
+                let job = if let Some(job) = first.take() {
+                    job
+                } else {
+                    seat.receiver.changed().await.ok()?;
+                    seat.receiver.borrow_and_update().clone()?
                 };
                 if job.revision > seen {
                     let ended = job.has_ended();

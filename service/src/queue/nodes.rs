@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::claims::{claimable, fail_exhausted, later, now};
+use super::claims::{claimable, earlier, fail_exhausted, later, now};
 use super::WakeUp;
 use crate::Service;
 use crate::db::{Scalar, Sql, Values};
@@ -18,24 +17,19 @@ use crate::kinds::JobKind;
 pub const BEAT: Duration = Duration::from_secs(2);
 /// A worker that was not heard of for so long is gone.
 pub const ALIVE: Duration = Duration::from_secs(10);
-const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
+const FORGOTTEN: Duration = Duration::from_hours(1);
 const DUTY: &str = "dispatcher";
 
 /// Says that a worker lives with so many slots; none while its models are missing.
 pub async fn beat(service: &Service, node: Uuid, slots: usize) -> Result<()> {
-    service
-        .db
-        .writer()
-        .run(
-            "INSERT INTO worker_node (id, slots, seen_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, seen_at = excluded.seen_at",
-            vec![
-                node.into(),
-                i32::try_from(slots).unwrap_or(i32::MAX).into(),
-                service.now().into(),
-            ],
-        )
-        .await?;
+    let mut values = Values::default();
+    let (node, slots) = (values.push(node), values.push(i32::try_from(slots).unwrap_or(i32::MAX)));
+    let now = now(service, &mut values);
+    let sql = format!(
+        "INSERT INTO worker_node (id, slots, seen_at) VALUES ({node}, {slots}, {now}) \
+         ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, seen_at = excluded.seen_at"
+    );
+    service.db.writer().run(&sql, values.done()).await?;
     Ok(())
 }
 
@@ -87,7 +81,7 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
         return Ok(0);
     }
     let mut values = Values::default();
-    let since = values.push(service.now() - TimeDelta::from_std(ALIVE).unwrap_or_default());
+    let since = earlier(service, &mut values, ALIVE);
     let now = super::claims::now(service, &mut values);
     let sql = format!(
         "SELECT (SELECT CAST(COALESCE(SUM(slots), 0) AS BIGINT) FROM worker_node WHERE seen_at > {since}) - \
@@ -107,14 +101,23 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
     Ok(woken)
 }
 
+#[derive(FromQueryResult)]
+pub(crate) struct Living {
+    pub slots: i32,
+}
+
+/// The workers that were heard of lately.
+pub(crate) async fn living(service: &Service) -> Result<Vec<Living>> {
+    let mut values = Values::default();
+    let since = earlier(service, &mut values, ALIVE);
+    let sql = format!("SELECT slots FROM worker_node WHERE seen_at > {since}");
+    service.db.reader().all(&sql, values.done()).await
+}
+
 async fn forget_the_gone(service: &Service) -> Result<()> {
-    service
-        .db
-        .writer()
-        .run(
-            "DELETE FROM worker_node WHERE seen_at < $1",
-            vec![(service.now() - FORGOTTEN).into()],
-        )
-        .await?;
+    let mut values = Values::default();
+    let before = earlier(service, &mut values, FORGOTTEN);
+    let sql = format!("DELETE FROM worker_node WHERE seen_at < {before}");
+    service.db.writer().run(&sql, values.done()).await?;
     Ok(())
 }

@@ -192,13 +192,11 @@ async fn read(service: &Service, embedder: &Embedder, which: impl FnOnce(&mut Va
         .clone()
         .blocking(move || {
             let opened = sealed.into_iter().filter_map(|template| {
-                match open(&service, &template) {
-                    Some(embedding) => Some((template.person_id, embedding)),
-                    None => {
-                        tracing::error!(template = %template.id.0, "a template does not open: is its key in MUSTER_SECRET_KEYS_OLD?");
-                        None
-                    }
+                let opened = open(&service, &template);
+                if opened.is_none() {
+                    tracing::error!(template = %template.id.0, "a template does not open: is its key in MUSTER_SECRET_KEYS_OLD?");
                 }
+                opened.map(|embedding| (template.person_id, embedding))
             });
             Gallery::new(opened)
         })
@@ -253,6 +251,6 @@ mod tests {
     fn a_product_sums_every_lane_and_the_rest() {
         let a: Vec<f32> = (0..19_u8).map(f32::from).collect();
         let expected: f32 = a.iter().map(|x| x * x).sum();
-        assert_eq!(dot(&a, &a), expected);
+        assert!((dot(&a, &a) - expected).abs() < 1e-3);
     }
 }

@@ -42,7 +42,6 @@ impl Class {
         Ok(teachers.into_iter().map(User).collect())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
     async fn students(
         &self,
         ctx: &Context<'_>,

@@ -20,7 +20,6 @@ use super::scalars::HealthState;
 
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to a client")]
 pub enum Node {
     Organization(Organization),
     User(User),

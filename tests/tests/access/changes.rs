@@ -1,0 +1,226 @@
+//! The table of everything that changes something. What was allowed leaves an entry of its doer
+//! in the audit log, what was refused leaves nothing; and the log holds ids, never names.
+
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use tests::world::World;
+use uuid::Uuid;
+
+use crate::place::Land;
+use crate::table::{Row, row};
+
+pub const MUTATIONS: &[Row] = &[
+    row(
+        "Mutation.login",
+        "login(email: @email, password: @password) { user { id } }",
+        "vvv",
+        "vvv",
+        "vvv",
+    )
+    .stranger("vvv"),
+    row(
+        "Mutation.refresh",
+        "refresh(refreshToken: @refresh) { user { id } }",
+        "vvv",
+        "vvv",
+        "vvv",
+    )
+    .stranger("vvv"),
+    row(
+        "Mutation.logout",
+        "logout(refreshToken: @refresh) { endedLogins }",
+        "vvv",
+        "vvv",
+        "vvv",
+    )
+    .stranger("vvv"),
+    row(
+        "Mutation.createClass",
+        "createClass(input: { name: \"New\", code: @unique }) { class { id } }",
+        "vvv",
+        "vvv",
+        "FFF",
+    ),
+    row(
+        "Mutation.createClass",
+        "createClass(input: { name: \"New\", code: @unique, teacherIds: [@teacher] }) { class { id } }",
+        "vv4",
+        "vv4",
+        "FFF",
+    ),
+    row(
+        "Mutation.createClass",
+        "createClass(input: { name: \"New\", code: @unique, teacherIds: [@student] }) { class { id } }",
+        "II4",
+        "II4",
+        "FFF",
+    ),
+    row(
+        "Mutation.addStudents",
+        "addStudents(classId: @class, students: [{ fullName: \"Nora New\", rollNumber: @unique }]) { class { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.createVenue",
+        "createVenue(input: { name: @unique }) { venue { id } }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.createSession",
+        "createSession(input: { classId: @class, startsAt: \"2027-01-04T08:00:00Z\", \
+         endsAt: \"2027-01-04T09:00:00Z\", allowOverlap: true }) { session { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.createSession",
+        "createSession(input: { classId: #class, venueId: @venue, startsAt: \"2027-01-04T08:00:00Z\", \
+         endsAt: \"2027-01-04T09:00:00Z\", allowOverlap: true }) { session { id } }",
+        "vv4",
+        "vv4",
+        "FFF",
+    ),
+    row(
+        "Mutation.openSession",
+        "openSession(id: @scheduled) { session { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.closeSession",
+        "closeSession(id: @open) { session { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.enrolFaces",
+        "enrolFaces(userId: @student, photos: [{ base64: @picture }]) { job { id } }",
+        "vv4",
+        "v44",
+        "v44",
+    ),
+    row(
+        "Mutation.enrolFaces",
+        "enrolFaces(userId: @mate, photos: [{ base64: @picture }]) { job { id } }",
+        "vv4",
+        "v44",
+        "444",
+    ),
+    row(
+        "Mutation.enrolFaces",
+        "enrolFaces(userId: @teacher, photos: [{ base64: @picture }]) { job { id } }",
+        "II4",
+        "I44",
+        "444",
+    ),
+    row(
+        "Mutation.submitClassPhoto",
+        "submitClassPhoto(sessionId: @open, photo: { base64: @picture }) { job { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.identifyFaces",
+        "identifyFaces(photo: { base64: @picture }) { job { id } }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.identifyFaces",
+        "identifyFaces(classId: @class, photo: { base64: @picture }) { job { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.markAttendance",
+        "markAttendance(input: { sessionId: @open, studentId: @mate, status: PRESENT }) { mark { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.markAttendance",
+        "markAttendance(input: { sessionId: #open, studentId: @mate, status: PRESENT }) { mark { id } }",
+        "v44",
+        "v44",
+        "FFF",
+    ),
+];
+
+/// A rotation renews a login that is in the log already, every quarter of an hour.
+const UNLOGGED: &str = "Mutation.refresh";
+
+async fn all(world: &World, sql: &str) -> Vec<QueryResult> {
+    let db = world.service.db.reader();
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    db.query_all_raw(statement).await.unwrap()
+}
+
+/// The log, oldest first: who, what.
+async fn log(world: &World) -> Vec<(Option<Uuid>, String)> {
+    let rows = all(world, "SELECT actor_id, action FROM audit ORDER BY at, id").await;
+    rows.iter()
+        .map(|row| (row.try_get("", "actor_id").unwrap(), row.try_get("", "action").unwrap()))
+        .collect()
+}
+
+pub async fn check(land: &Land) {
+    let mut wrong = Vec::new();
+    for row in MUTATIONS {
+        for (role, client, expected) in row.askers(land) {
+            let mut got = String::new();
+            for place in &land.places {
+                let text = row.text(place, &land.places[0]).await;
+                let before = log(&land.world).await;
+                let letter = row.ask(&client, &text, place).await;
+                got.push(letter);
+                let after = log(&land.world).await;
+                let new: Vec<_> = after.iter().filter(|entry| !before.contains(entry)).collect();
+                let more = after.len() - before.len();
+                let logged = letter == 'v' && row.field != UNLOGGED;
+                if logged != (more > 0) || new.iter().any(|(who, what)| who.is_none() || what != row.root()) {
+                    wrong.push(format!(
+                        "{} {role}: {letter} left {more} entries, new {new:?}",
+                        row.field
+                    ));
+                }
+            }
+            if got != expected {
+                wrong.push(format!(
+                    "{} {role}: {got} and not {expected}: {}",
+                    row.field, row.operation
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each word by which somebody could be known.
+pub async fn no_names_in_the_log(world: &World) {
+    let mut words = Vec::new();
+    for person in all(world, "SELECT full_name, email, roll_number, login_email FROM person").await {
+        for column in ["full_name", "email", "roll_number", "login_email"] {
+            words.extend(person.try_get::<Option<String>>("", column).unwrap());
+        }
+    }
+    assert!(words.len() > 20);
+    for entry in all(world, "SELECT action, target_type, summary FROM audit").await {
+        for column in ["action", "target_type", "summary"] {
+            let text: String = entry.try_get("", column).unwrap();
+            assert!(
+                !words.iter().any(|word| text.contains(word)),
+                "a name in the log: {text}"
+            );
+        }
+    }
+}

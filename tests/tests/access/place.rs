@@ -1,0 +1,196 @@
+//! Three places to ask about: the asker's own class, another class of their organization, and a
+//! class of another organization, each with everything that a class can have.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use service::id::OrganizationId;
+use service::kinds::Role;
+use tests::client::Client;
+use tests::fake::{person, photo};
+use tests::school::{ENROLMENT, School, ended, enrol, now};
+use tests::world::{PASSWORD, World};
+
+/// The colour of the student who can sign in.
+const SAM: usize = 9;
+
+pub struct Place {
+    pub school: School,
+    pub student: Client,
+    /// What an operation calls `@name`, as GraphQL writes it.
+    pub names: BTreeMap<&'static str, String>,
+}
+
+/// One asker of each role, and the places: own, other, foreign.
+pub struct Land {
+    pub world: World,
+    pub admin: Client,
+    pub teacher: Client,
+    pub student: Client,
+    pub places: [Place; 3],
+}
+
+impl Land {
+    pub async fn of(world: World) -> Self {
+        let (here, admin) = world.organization("Here").await;
+        let (there, their_admin) = world.organization("There").await;
+        let own = Place::of(&world, here, &admin).await;
+        let other = Place::of(&world, here, &admin).await;
+        let foreign = Place::of(&world, there, &their_admin).await;
+        let (teacher, student) = (own.school.teacher.clone(), own.student.clone());
+        Self {
+            world,
+            admin,
+            teacher,
+            student,
+            places: [own, other, foreign],
+        }
+    }
+
+    pub fn stranger(&self) -> Client {
+        self.world.stranger()
+    }
+}
+
+impl Place {
+    /// A class of two: Sam, who can sign in, and a mate. Both were recognized in one session.
+    async fn of(world: &World, organization: OrganizationId, admin: &Client) -> Self {
+        let (teacher_id, teacher) = world.member(organization, "Tess Teacher", Role::Teacher).await;
+        let (student_id, student) = world.member(organization, "Sam Student", Role::Student).await;
+        let (tess, sam) = (
+            format!("usr_{}", teacher_id.0.simple()),
+            format!("usr_{}", student_id.0.simple()),
+        );
+        number(world, student_id.0).await;
+        let school = School::enrolled(&teacher, 1).await;
+        join(&teacher, &school.class, &sam).await;
+        let enrolment = enrol(&teacher, &sam, &vec![photo(&[person(SAM)]); ENROLMENT]).await;
+        assert_eq!(ended(&teacher, &enrolment).await["status"], "SUCCEEDED");
+
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let venue = admin
+            .query(
+                "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }",
+                json!({ "name": unique }),
+            )
+            .await;
+        let venue = text(&venue["createVenue"]["venue"]["id"]);
+        let input = json!({ "classId": school.class, "venueId": venue, "startsAt": now().to_rfc3339(),
+            "endsAt": (now() + chrono::TimeDelta::hours(1)).to_rfc3339() });
+        let session = teacher
+            .query(
+                "mutation($input: SessionInput!) { createSession(input: $input) { session { id } } }",
+                json!({ "input": input }),
+            )
+            .await;
+        let session = text(&session["createSession"]["session"]["id"]);
+        school.set(&session, "openSession").await;
+        let picture = photo(&[person(0), person(SAM)]);
+        let job = school.submit(&session, picture.clone()).await;
+        assert_eq!(ended(&teacher, &job).await["marks"].as_array().unwrap().len(), 2);
+        let asked = teacher
+            .query(
+                "mutation($photo: PhotoInput!, $class: ID!) { identifyFaces(photo: $photo, classId: $class) { job { id } } }",
+                json!({ "photo": { "base64": BASE64_STANDARD.encode(&picture) }, "class": school.class }),
+            )
+            .await;
+        let identification = text(&asked["identifyFaces"]["job"]["id"]);
+        ended(&teacher, &identification).await;
+
+        let mut names = BTreeMap::from([
+            ("organization", format!("org_{}", organization.0.simple())),
+            ("teacher", tess),
+            ("student", sam.clone()),
+            ("mate", school.students[0].clone()),
+            ("class", school.class.clone()),
+            ("venue", venue),
+            ("session", session.clone()),
+            ("job", job.clone()),
+            ("enrolment", enrolment.clone()),
+            ("identification", identification),
+            (
+                "email",
+                text(&student.query("{ viewer { email } }", json!({})).await["viewer"]["email"]),
+            ),
+            ("password", PASSWORD.to_owned()),
+        ]);
+        let found = teacher
+            .query(
+                "query($session: ID!, $job: ID!, $enrolment: ID!) { \
+                 session(id: $session) { roll { nodes { student { id } mark { id } } } } \
+                 job(id: $job) { photos { id } faces { id student { id } } } \
+                 enrolment: job(id: $enrolment) { photos { id } templates { id } } }",
+                json!({ "session": session, "job": job, "enrolment": enrolment }),
+            )
+            .await;
+        let of_sam = |list: &Value| {
+            let all = list.as_array().unwrap();
+            let found = all.iter().find(|one| one["student"]["id"] == *sam).unwrap();
+            found.clone()
+        };
+        let of_mate = |list: &Value| {
+            let all = list.as_array().unwrap();
+            let found = all.iter().find(|one| one["student"]["id"] != *sam).unwrap();
+            found.clone()
+        };
+        let roll = &found["session"]["roll"]["nodes"];
+        names.insert("mark", text(&of_sam(roll)["mark"]["id"]));
+        names.insert("matesMark", text(&of_mate(roll)["mark"]["id"]));
+        names.insert("face", text(&of_sam(&found["job"]["faces"])["id"]));
+        names.insert("photo", text(&found["job"]["photos"][0]["id"]));
+        names.insert("selfie", text(&found["enrolment"]["photos"][0]["id"]));
+        names.insert("template", text(&found["enrolment"]["templates"][0]["id"]));
+        Self { school, student, names }
+    }
+
+    /// What `@name` stands for; what can be used once is made.
+    pub async fn name(&self, name: &str) -> String {
+        match name {
+            "scheduled" => self.school.session(now()).await,
+            "open" => self.school.open_session().await,
+            "unique" => uuid::Uuid::new_v4().simple().to_string(),
+            "picture" => BASE64_STANDARD.encode(photo(&[person(0)])),
+            "refresh" => {
+                let answer = self
+                    .student
+                    .query(
+                        "mutation($email: String!, $password: String!) { \
+                         login(email: $email, password: $password) { refreshToken } }",
+                        json!({ "email": self.names["email"], "password": PASSWORD }),
+                    )
+                    .await;
+                text(&answer["login"]["refreshToken"])
+            }
+            known => self.names.get(known).unwrap_or_else(|| panic!("no @{known}")).clone(),
+        }
+    }
+}
+
+pub async fn join(teacher: &Client, class: &str, student: &str) {
+    let added = teacher
+        .query(
+            "mutation($class: ID!, $id: ID!) { addStudents(classId: $class, students: [{ id: $id }]) { \
+             results { error { code } } } }",
+            json!({ "class": class, "id": student }),
+        )
+        .await;
+    assert_eq!(added["addStudents"]["results"][0]["error"], Value::Null);
+}
+
+/// Gives a member a roll number, which no mutation does yet.
+async fn number(world: &World, person: uuid::Uuid) {
+    let db = world.service.db.writer();
+    let statement = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "UPDATE person SET roll_number = $1 WHERE id = $2",
+        [format!("S-{}", person.simple()).into(), person.into()],
+    );
+    db.execute_raw(statement).await.unwrap();
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
