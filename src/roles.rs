@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use service::Service;
+use service::{Scope, Service, organizations};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,9 +22,9 @@ pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
     let (listener, address) = bind(&settings.listen).await?;
     let url = public_url(&settings, Some(address));
     let db = database::connect(&settings).await?;
-    let is_new = database::bring_up_to_date(&db).await? > 0;
+    database::bring_up_to_date(&db).await?;
     let (service, consumer) = build(&settings, db, keys, url.clone()).await?;
-    if is_new {
+    if matches!(organizations::any(&service, &Scope::System("start")).await, Ok(false)) {
         // As this process was called, so that the line can be pasted.
         let muster = std::env::args().next().unwrap_or_else(|| "muster".into());
         tracing::info!(

@@ -35,8 +35,16 @@ fn dialect(backend: DbBackend) -> &'static [(&'static str, &'static str)] {
 }
 
 #[async_trait::async_trait]
-#[expect(elided_lifetimes_in_paths, reason = "async_trait counts a written one otherwise than the trait does")]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait counts a written one otherwise than the trait does"
+)]
 impl MigrationTrait for First {
+    /// All or nothing, on both databases: what is cut off begins anew.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         let mut sql: String = include_str!("first.sql")

@@ -11,7 +11,9 @@ use crate::scope::Scope;
 
 /// Rows that hang on a class: `organization` and `class` are the columns that tell.
 pub(crate) fn by_class(scope: &Scope, values: &mut Values, organization: &str, class: &str) -> String {
-    let Scope::Viewer(viewer) = scope else { return "TRUE".into() };
+    let Scope::Viewer(viewer) = scope else {
+        return "TRUE".into();
+    };
     let org = values.push(viewer.organization);
     let own = match viewer.role {
         Role::Admin => return format!("{organization} = {org}"),
@@ -39,13 +41,19 @@ pub(crate) async fn staff_on(service: &Service, scope: &Scope, table: &'static s
             vec![id.into(), viewer.organization.into()],
         )
         .await?;
-    Err(if here.is_some_and(|h| h.value > 0) { Error::Forbidden } else { Error::NotFound(table) })
+    Err(if here.is_some_and(|h| h.value > 0) {
+        Error::Forbidden
+    } else {
+        Error::NotFound(table)
+    })
 }
 
 /// People of whom the viewer may see everything; `person` is the column of the id.
 /// Of others in the organization it is name and role alone.
 pub(crate) fn person_in_full(scope: &Scope, values: &mut Values, person: &str) -> String {
-    let Scope::Viewer(viewer) = scope else { return "TRUE".into() };
+    let Scope::Viewer(viewer) = scope else {
+        return "TRUE".into();
+    };
     if viewer.role == Role::Admin {
         return "TRUE".into();
     }
@@ -80,7 +88,9 @@ pub(crate) fn person_at_all(scope: &Scope, values: &mut Values, person: &str, ro
 
 /// Jobs, by the alias of their table: an identification is for its submitter and admins alone.
 pub(crate) fn job(scope: &Scope, values: &mut Values, job: &str) -> String {
-    let Scope::Viewer(viewer) = scope else { return "TRUE".into() };
+    let Scope::Viewer(viewer) = scope else {
+        return "TRUE".into();
+    };
     let org = values.push(viewer.organization);
     let mine = match viewer.role {
         Role::Admin => return format!("{job}.organization_id = {org}"),

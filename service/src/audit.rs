@@ -2,11 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::db::Sql;
+use crate::Tx;
 use crate::error::Result;
 use crate::id::{OrganizationId, PersonId};
 use crate::scope::Viewer;
-use crate::{Service, Tx};
 
 /// Writes an entry in the transaction of the change itself: `target` is its type and id.
 pub(crate) async fn record(
@@ -27,21 +26,16 @@ pub(crate) async fn entry(
     (target_type, target_id): (&'static str, Uuid),
     summary: &str,
 ) -> Result<()> {
-    let service: &Service = tx.service;
-    tx.run(
-        "INSERT INTO audit (id, organization_id, at, actor_id, action, target_type, target_id, summary) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        vec![
-            service.new_id().into(),
-            organization.0.into(),
-            service.now().into(),
-            actor.map(|a| a.0).into(),
-            action.into(),
-            target_type.into(),
-            target_id.into(),
-            summary.into(),
-        ],
-    )
+    tx.insert(vec![entity::audit::Model {
+        id: tx.service.new_id(),
+        organization_id: organization.0,
+        at: tx.service.now(),
+        actor_id: actor.map(|a| a.0),
+        action: action.to_owned(),
+        target_type: target_type.to_owned(),
+        target_id,
+        summary: summary.to_owned(),
+    }])
     .await?;
     Ok(())
 }

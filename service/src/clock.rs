@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use rand::{Rng, SeedableRng, rngs::StdRng, rngs::SysRng, TryRng};
+use rand::{Rng, SeedableRng, TryRng, rngs::StdRng, rngs::SysRng};
 
 /// Instants are whole microseconds: what both databases keep.
 pub trait Clock: Send + Sync + std::fmt::Debug {

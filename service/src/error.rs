@@ -17,15 +17,9 @@ pub enum Error {
     #[error("There is no such {0}")]
     NotFound(&'static str),
     #[error("{message}")]
-    Invalid {
-        field: &'static str,
-        message: String,
-    },
+    Invalid { field: &'static str, message: String },
     #[error("{message}")]
-    Conflict {
-        reason: &'static str,
-        message: String,
-    },
+    Conflict { reason: &'static str, message: String },
     #[error("{0}")]
     TooLarge(String),
     #[error("{0}")]
@@ -88,9 +82,7 @@ impl From<DbErr> for Error {
             DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
                 use sea_orm::sqlx::Error as Sqlx;
                 match &**e {
-                    Sqlx::Io(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => {
-                        true
-                    }
+                    Sqlx::Io(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => true,
                     Sqlx::Database(e) => e
                         .code()
                         .is_some_and(|c| PASSING_CLASSES.iter().any(|class| c.starts_with(class))),

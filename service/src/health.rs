@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use sea_orm::ConnectionTrait;
 
+use crate::Service;
 use crate::error::Result;
 use crate::kinds::Role;
 use crate::queue::nodes;
 use crate::scope::Scope;
-use crate::Service;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {

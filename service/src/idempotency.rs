@@ -2,7 +2,7 @@
 //! of the request, in the transaction of the effects.
 
 use chrono::TimeDelta;
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::FromQueryResult;
 
 use crate::db::Sql;
 use crate::error::{Error, Result, is_duplicate};
@@ -29,7 +29,11 @@ impl Request {
                 format!("idempotencyKey has 1 to {KEY_MAX} printable characters"),
             ));
         }
-        Ok(Some(Self { operation, key: key.to_owned(), hash }))
+        Ok(Some(Self {
+            operation,
+            key: key.to_owned(),
+            hash,
+        }))
     }
 }
 
@@ -79,22 +83,18 @@ pub(crate) async fn keep(tx: &Tx<'_>, viewer: &Viewer, request: &Request, job: J
         ],
     )
     .await?;
-    let statement = tx.statement(
-        "INSERT INTO idempotency (person_id, operation, key, organization_id, request_hash, answer, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        vec![
-            viewer.person.0.into(),
-            request.operation.into(),
-            request.key.clone().into(),
-            viewer.organization.0.into(),
-            request.hash.to_vec().into(),
-            serde_json::to_value(job)?.into(),
-            now.into(),
-        ],
-    );
-    match sea_orm::ConnectionTrait::execute_raw(&**tx, statement).await {
-        Ok(_) => Ok(true),
+    let row = entity::idempotency::Model {
+        person_id: viewer.person.0,
+        operation: request.operation.to_owned(),
+        key: request.key.clone(),
+        organization_id: viewer.organization.0,
+        request_hash: request.hash.to_vec(),
+        answer: serde_json::to_value(job)?,
+        created_at: now,
+    };
+    match tx.insert(vec![row]).await {
+        Ok(()) => Ok(true),
         Err(error) if is_duplicate(&error) => Ok(false),
-        Err(error) => Err(DbErr::into(error)),
+        Err(error) => Err(error.into()),
     }
 }

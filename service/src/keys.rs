@@ -79,7 +79,10 @@ impl KeyRing {
 
     /// HMAC-SHA256 under the current key.
     pub fn sign(&self, purpose: Purpose, message: &[u8]) -> [u8; 32] {
-        tag(&derive(&self.0[0], purpose), message).finalize().into_bytes().into()
+        tag(&derive(&self.0[0], purpose), message)
+            .finalize()
+            .into_bytes()
+            .into()
     }
 
     /// Whether any key of the ring signed this; compares in constant time.
@@ -113,12 +116,7 @@ impl KeyRing {
         Ok([&[SEAL_VERSION], &id[..], &nonce[..], &text[..]].concat())
     }
 
-    pub fn open(
-        &self,
-        organization: Uuid,
-        template: Uuid,
-        sealed: &[u8],
-    ) -> Result<Vec<u8>, SealError> {
+    pub fn open(&self, organization: Uuid, template: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (&version, rest) = sealed.split_first().ok_or(SealError)?;
         let (id, rest) = rest.split_first_chunk::<4>().ok_or(SealError)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(SealError)?;

@@ -30,7 +30,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, ModelTrait};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -117,10 +117,7 @@ impl Service {
     }
 
     /// Runs what fills a core on a blocking thread, at most as many at once as there are cores.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let _slot = self.0.cores.acquire().await.map_err(Error::internal)?;
         Ok(tokio::task::spawn_blocking(work).await?)
     }
@@ -151,7 +148,24 @@ impl Deref for Tx<'_> {
     }
 }
 
+/// Rows of one `INSERT`: the widest table times this stays under what a statement can bind.
+const ROWS: usize = 500;
+
 impl Tx<'_> {
+    /// Inserts whole rows. The error is the database's, so that a caller can tell a duplicate.
+    pub async fn insert<M>(&self, rows: Vec<M>) -> std::result::Result<(), DbErr>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        let mut rows = rows.into_iter().map(M::into_active_model).peekable();
+        while rows.peek().is_some() {
+            M::Entity::insert_many(rows.by_ref().take(ROWS))
+                .exec_without_returning(&self.inner)
+                .await?;
+        }
+        Ok(())
+    }
+
     pub fn announce(&mut self, topic: Topic) {
         self.topics.push(topic);
     }

@@ -53,7 +53,9 @@ impl Mailer {
         };
         let message = Message::builder()
             .from(from)
-            .to(to.parse().map_err(|_| Error::invalid("email", "this is not an e-mail address"))?)
+            .to(to
+                .parse()
+                .map_err(|_| Error::invalid("email", "this is not an e-mail address"))?)
             .subject(subject)
             .body(text.to_owned())
             .map_err(Error::internal)?;
@@ -61,7 +63,9 @@ impl Mailer {
             Self::Folder(folder) => {
                 tokio::fs::create_dir_all(folder).await.map_err(Error::internal)?;
                 let file = folder.join(format!("{id}.eml"));
-                tokio::fs::write(file, message.formatted()).await.map_err(Error::internal)
+                tokio::fs::write(file, message.formatted())
+                    .await
+                    .map_err(Error::internal)
             }
             Self::Smtp { transport, .. } => match transport.send(message).await {
                 Ok(_) => Ok(()),

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::OrganizationId;
 use crate::scope::Scope;
@@ -41,7 +41,9 @@ pub(crate) fn day_begins(zone: Tz, day: NaiveDate) -> Result<DateTime<Utc>> {
 }
 
 pub(crate) async fn insert(tx: &Tx<'_>, scope: &Scope, name: &str, timezone: Option<&str>) -> Result<OrganizationId> {
-    let Scope::System(_) = scope else { return Err(Error::Forbidden) };
+    let Scope::System(_) = scope else {
+        return Err(Error::Forbidden);
+    };
     let timezone = timezone.unwrap_or("UTC");
     if timezone.parse::<Tz>().is_err() {
         return Err(Error::invalid(
@@ -50,25 +52,38 @@ pub(crate) async fn insert(tx: &Tx<'_>, scope: &Scope, name: &str, timezone: Opt
         ));
     }
     let id = OrganizationId(tx.service.new_id());
-    tx.run(
-        "INSERT INTO organization (id, name, timezone, min_enrolment_photos, late_after_minutes, \
-         close_after_minutes, photo_retention_days, require_liveness, max_upload_megabytes, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        vec![
-            id.into(),
-            text::name("organizationName", name)?.into(),
-            timezone.into(),
-            MIN_ENROLMENT_PHOTOS.into(),
-            LATE_AFTER_MINUTES.into(),
-            CLOSE_AFTER_MINUTES.into(),
-            PHOTO_RETENTION_DAYS.into(),
-            false.into(),
-            MAX_UPLOAD_MEGABYTES.into(),
-            tx.service.now().into(),
-        ],
-    )
+    tx.insert(vec![entity::organization::Model {
+        id: id.0,
+        name: text::name("organizationName", name)?,
+        timezone: timezone.to_owned(),
+        min_enrolment_photos: MIN_ENROLMENT_PHOTOS,
+        late_after_minutes: LATE_AFTER_MINUTES,
+        close_after_minutes: CLOSE_AFTER_MINUTES,
+        photo_retention_days: PHOTO_RETENTION_DAYS,
+        require_liveness: false,
+        check_in_radius_meters: None,
+        max_upload_megabytes: MAX_UPLOAD_MEGABYTES,
+        gallery_version: 0,
+        created_at: tx.service.now(),
+    }])
     .await?;
     Ok(id)
+}
+
+/// Whether anybody has founded one yet.
+pub async fn any(service: &Service, scope: &Scope) -> Result<bool> {
+    let Scope::System(_) = scope else {
+        return Err(Error::Forbidden);
+    };
+    let found: Option<Scalar> = service
+        .db
+        .reader()
+        .one(
+            "SELECT COUNT(*) AS value FROM (SELECT 1 FROM organization LIMIT 1) o",
+            vec![],
+        )
+        .await?;
+    Ok(found.is_some_and(|f| f.value > 0))
 }
 
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) -> Result<Vec<Organization>> {

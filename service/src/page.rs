@@ -117,9 +117,8 @@ impl Window {
         let cursor = |field, text: &Option<String>| {
             text.as_deref()
                 .map(|t| {
-                    decode(t, order.kind).ok_or_else(|| {
-                        Error::invalid(field, format!("{field} is not a cursor of this list"))
-                    })
+                    decode(t, order.kind)
+                        .ok_or_else(|| Error::invalid(field, format!("{field} is not a cursor of this list")))
                 })
                 .transpose()
         };
@@ -143,7 +142,11 @@ impl Window {
                 sql += &format!(" AND ({key}, {id}) {sign} ({k}, {i})");
             }
         }
-        let way = if self.backwards == self.order.descending { "ASC" } else { "DESC" };
+        let way = if self.backwards == self.order.descending {
+            "ASC"
+        } else {
+            "DESC"
+        };
         sql += &format!(" ORDER BY {key} {way}, {id} {way} LIMIT {}", self.limit + 1);
         sql
     }
@@ -199,8 +202,7 @@ fn encode(place: &(SortKey, Uuid)) -> String {
 }
 
 fn decode(cursor: &str, kind: KeyKind) -> Option<(SortKey, Uuid)> {
-    let (key, id): (serde_json::Value, Uuid) =
-        serde_json::from_slice(&BASE64.decode(cursor).ok()?).ok()?;
+    let (key, id): (serde_json::Value, Uuid) = serde_json::from_slice(&BASE64.decode(cursor).ok()?).ok()?;
     let key = match kind {
         KeyKind::Time => SortKey::Time(serde_json::from_value::<DateTime<Utc>>(key).ok()?.trunc_subsecs(6)),
         KeyKind::Text => {
@@ -215,7 +217,12 @@ fn decode(cursor: &str, kind: KeyKind) -> Option<(SortKey, Uuid)> {
 mod tests {
     use super::*;
 
-    const ORDER: Order = Order { key: "k", id: "id", kind: KeyKind::Text, descending: false };
+    const ORDER: Order = Order {
+        key: "k",
+        id: "id",
+        kind: KeyKind::Text,
+        descending: false,
+    };
 
     fn window(request: &PageRequest) -> Result<Window> {
         Window::new(request, ORDER)
@@ -223,10 +230,28 @@ mod tests {
 
     #[test]
     fn sizes_are_checked() {
-        for (first, last) in [(Some(-1), None), (Some(101), None), (None, Some(101)), (Some(1), Some(1))] {
-            assert!(window(&PageRequest { first, last, ..Default::default() }).is_err());
+        for (first, last) in [
+            (Some(-1), None),
+            (Some(101), None),
+            (None, Some(101)),
+            (Some(1), Some(1)),
+        ] {
+            assert!(
+                window(&PageRequest {
+                    first,
+                    last,
+                    ..Default::default()
+                })
+                .is_err()
+            );
         }
-        assert!(window(&PageRequest { first: Some(0), ..Default::default() }).is_ok());
+        assert!(
+            window(&PageRequest {
+                first: Some(0),
+                ..Default::default()
+            })
+            .is_ok()
+        );
     }
 
     #[test]
@@ -234,7 +259,13 @@ mod tests {
         let time = encode(&(SortKey::Time(DateTime::UNIX_EPOCH), Uuid::nil()));
         assert!(decode(&time, KeyKind::Time).is_some());
         for after in ["", "%%%", "AAAA", "bnVsbA"] {
-            assert!(window(&PageRequest { after: Some(after.into()), ..Default::default() }).is_err());
+            assert!(
+                window(&PageRequest {
+                    after: Some(after.into()),
+                    ..Default::default()
+                })
+                .is_err()
+            );
         }
         let text = encode(&(SortKey::Text("a".into()), Uuid::nil()));
         assert!(decode(&text, KeyKind::Time).is_none());
@@ -243,7 +274,12 @@ mod tests {
     #[test]
     fn backwards_reads_from_the_end() {
         let mut values = Values::default();
-        let sql = window(&PageRequest { last: Some(2), ..Default::default() }).unwrap().tail(&mut values);
+        let sql = window(&PageRequest {
+            last: Some(2),
+            ..Default::default()
+        })
+        .unwrap()
+        .tail(&mut values);
         assert_eq!(sql, " ORDER BY k DESC, id DESC LIMIT 3");
     }
 }

@@ -112,7 +112,9 @@ pub async fn of_class(
              AND m.joined_at <= {now} AND (m.left_at IS NULL OR m.left_at > {now}) AND {visible}{found}"
         )
     };
-    Ok(Some(page::fetch(service.db.reader(), page, ORDER, columns, body).await?))
+    Ok(Some(
+        page::fetch(service.db.reader(), page, ORDER, columns, body).await?,
+    ))
 }
 
 #[derive(Debug)]
@@ -124,9 +126,9 @@ pub(crate) struct NewPerson {
 }
 
 /// Inserts one person; a roll number that is taken is CONFLICT.
-pub(crate) async fn insert(tx: &Tx<'_>, organization: OrganizationId, person: &NewPerson) -> Result<PersonId> {
+pub(crate) async fn insert(tx: &Tx<'_>, organization: OrganizationId, person: NewPerson) -> Result<PersonId> {
     let id = PersonId(tx.service.new_id());
-    insert_rows(tx, organization, std::iter::once((id, person))).await?;
+    insert_many(tx, organization, vec![(id, person)]).await?;
     Ok(id)
 }
 
@@ -134,52 +136,27 @@ pub(crate) async fn insert(tx: &Tx<'_>, organization: OrganizationId, person: &N
 pub(crate) async fn insert_many(
     tx: &Tx<'_>,
     organization: OrganizationId,
-    people: &[(PersonId, NewPerson)],
+    people: Vec<(PersonId, NewPerson)>,
 ) -> Result<()> {
-    for some in people.chunks(500) {
-        insert_rows(tx, organization, some.iter().map(|(id, person)| (*id, person))).await?;
-    }
-    Ok(())
-}
-
-async fn insert_rows(
-    tx: &Tx<'_>,
-    organization: OrganizationId,
-    people: impl Iterator<Item = (PersonId, &NewPerson)>,
-) -> Result<()> {
-    let mut values = Values::default();
-    let (org, now) = (values.push(organization), values.push(tx.service.now()));
-    let status = values.push(PersonStatus::Active);
-    let rows: Vec<String> = people
-        .map(|(id, person)| {
-            let columns = [
-                values.push(id),
-                org.clone(),
-                values.push(person.full_name.clone()),
-                values.push(text::key(&person.full_name)),
-                values.push(person.email.clone()),
-                values.push(person.roll_number.clone()),
-                values.push(person.role),
-                status.clone(),
-                now.clone(),
-            ];
-            format!("({})", columns.join(", "))
-        })
-        .collect();
-    let statement = tx.statement(
-        &format!(
-            "INSERT INTO person (id, organization_id, full_name, name_key, email, roll_number, role, status, \
-             created_at) VALUES {}",
-            rows.join(", ")
-        ),
-        values.done(),
-    );
-    match sea_orm::ConnectionTrait::execute_raw(&**tx, statement).await {
-        Ok(_) => Ok(()),
-        Err(error) if is_duplicate(&error) => Err(Error::conflict(
-            "ROLL_NUMBER_TAKEN",
-            "another person has this roll number",
-        )),
-        Err(error) => Err(error.into()),
-    }
+    let now = tx.service.now();
+    let rows = people.into_iter().map(|(id, person)| entity::person::Model {
+        id: id.0,
+        organization_id: organization.0,
+        name_key: text::key(&person.full_name),
+        full_name: person.full_name,
+        email: person.email,
+        roll_number: person.roll_number,
+        role: person.role,
+        status: PersonStatus::Active,
+        login_email: None,
+        password_hash: None,
+        created_at: now,
+    });
+    tx.insert(rows.collect()).await.map_err(|error| {
+        if is_duplicate(&error) {
+            Error::conflict("ROLL_NUMBER_TAKEN", "another person has this roll number")
+        } else {
+            error.into()
+        }
+    })
 }

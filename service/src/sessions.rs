@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use crate::attendance::{marks, roll};
 use crate::attendance::{Summary, Tally};
+use crate::attendance::{marks, roll};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
@@ -64,7 +64,9 @@ pub async fn create(service: &Service, scope: &Scope, new: NewSession<'_>) -> Re
         return Err(Error::conflict("ARCHIVED", "the class is archived"));
     }
     if let Some(venue) = new.venue {
-        venues::find(service, scope, venue).await?.ok_or(Error::NotFound("venue"))?;
+        venues::find(service, scope, venue)
+            .await?
+            .ok_or(Error::NotFound("venue"))?;
     }
     if new.ends_at <= new.starts_at {
         return Err(Error::invalid("endsAt", "endsAt is after startsAt"));
@@ -78,26 +80,31 @@ pub async fn create(service: &Service, scope: &Scope, new: NewSession<'_>) -> Re
     if !new.allow_overlap {
         refuse_overlap(&tx, &new).await?;
     }
-    tx.run(
-        "INSERT INTO session (id, organization_id, class_id, venue_id, title, starts_at, ends_at, state, \
-         created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        vec![
-            id.into(),
-            viewer.organization.into(),
-            new.class.into(),
-            new.venue.map(|v| v.0).into(),
-            title.into(),
-            new.starts_at.into(),
-            new.ends_at.into(),
-            SessionState::Scheduled.into(),
-            viewer.person.into(),
-            service.now().into(),
-        ],
-    )
+    tx.insert(vec![entity::session::Model {
+        id: id.0,
+        organization_id: viewer.organization.0,
+        class_id: new.class.0,
+        venue_id: new.venue.map(|v| v.0),
+        title,
+        starts_at: new.starts_at,
+        ends_at: new.ends_at,
+        state: SessionState::Scheduled,
+        event_seq: 0,
+        present: 0,
+        late: 0,
+        excused: 0,
+        absent: 0,
+        expected: 0,
+        created_by: Some(viewer.person.0),
+        created_at: service.now(),
+    }])
     .await?;
     roll::recount(&tx, id).await?;
     audit::record(&tx, viewer, "createSession", ("Session", id.0), "scheduled").await?;
-    let session = select(&*tx, scope, &[id]).await?.pop().ok_or(Error::NotFound("session"))?;
+    let session = select(&*tx, scope, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("session"))?;
     tx.commit().await?;
     Ok(session)
 }
@@ -240,7 +247,10 @@ pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Ses
     let session = marks::lock(&tx, id).await?;
     match session.state {
         SessionState::Scheduled if service.now() < session.starts_at - OPENS_BEFORE => {
-            return Err(Error::conflict("TOO_EARLY", "a session opens from 60 minutes before its start"));
+            return Err(Error::conflict(
+                "TOO_EARLY",
+                "a session opens from 60 minutes before its start",
+            ));
         }
         SessionState::Scheduled | SessionState::Closed => {}
         SessionState::Open => return Err(Error::conflict("ALREADY_OPEN", "the session is open")),
@@ -278,7 +288,10 @@ async fn set_state(tx: &Tx<'_>, id: SessionId, state: SessionState) -> Result<()
 
 async fn finish(mut tx: Tx<'_>, scope: &Scope, id: SessionId) -> Result<Session> {
     roll::recount(&tx, id).await?;
-    let session = select(&*tx, scope, &[id]).await?.pop().ok_or(Error::NotFound("session"))?;
+    let session = select(&*tx, scope, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("session"))?;
     tx.announce(Topic::Session(id));
     tx.commit().await?;
     Ok(session)

@@ -30,8 +30,7 @@ impl Placed for Venue {
     }
 }
 
-const COLUMNS: &str =
-    "w.id, w.name, w.name_key, w.building, w.capacity, w.latitude, w.longitude, w.created_at";
+const COLUMNS: &str = "w.id, w.name, w.name_key, w.building, w.capacity, w.latitude, w.longitude, w.created_at";
 const ORDER: Order = Order {
     key: "w.name_key",
     id: "w.id",
@@ -55,11 +54,17 @@ pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Resu
     }
     for (field, value, bound) in [("latitude", new.latitude, 90.0), ("longitude", new.longitude, 180.0)] {
         if value.is_some_and(|v| !(-bound..=bound).contains(&v)) {
-            return Err(Error::invalid(field, format!("{field} is between -{bound} and {bound} degrees")));
+            return Err(Error::invalid(
+                field,
+                format!("{field} is between -{bound} and {bound} degrees"),
+            ));
         }
     }
     if new.latitude.is_some() != new.longitude.is_some() {
-        return Err(Error::invalid("latitude", "give both latitude and longitude, or neither"));
+        return Err(Error::invalid(
+            "latitude",
+            "give both latitude and longitude, or neither",
+        ));
     }
     let venue = Venue {
         id: VenueId(service.new_id()),
@@ -72,21 +77,17 @@ pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Resu
         created_at: service.now(),
     };
     let tx = service.begin().await?;
-    tx.run(
-        "INSERT INTO venue (id, organization_id, name, name_key, building, capacity, latitude, longitude, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        vec![
-            venue.id.into(),
-            viewer.organization.into(),
-            venue.name.clone().into(),
-            venue.name_key.clone().into(),
-            venue.building.clone().into(),
-            venue.capacity.into(),
-            venue.latitude.into(),
-            venue.longitude.into(),
-            venue.created_at.into(),
-        ],
-    )
+    tx.insert(vec![entity::venue::Model {
+        id: venue.id.0,
+        organization_id: viewer.organization.0,
+        name: venue.name.clone(),
+        name_key: venue.name_key.clone(),
+        building: venue.building.clone(),
+        capacity: venue.capacity,
+        latitude: venue.latitude,
+        longitude: venue.longitude,
+        created_at: venue.created_at,
+    }])
     .await?;
     audit::record(&tx, viewer, "createVenue", ("Venue", venue.id.0), "created").await?;
     tx.commit().await?;

@@ -79,13 +79,21 @@ impl Client {
             .map(|(i, (path, _))| (i.to_string(), json!([format!("variables.{path}")])))
             .collect();
         let mut form = reqwest::multipart::Form::new()
-            .text("operations", json!({ "query": query, "variables": variables }).to_string())
+            .text(
+                "operations",
+                json!({ "query": query, "variables": variables }).to_string(),
+            )
             .text("map", Value::Object(map).to_string());
         for (i, (_, bytes)) in files.iter().enumerate() {
             let part = reqwest::multipart::Part::stream(bytes.clone()).file_name("photo.jpg");
             form = form.part(i.to_string(), part);
         }
-        let answer = self.request("/graphql").multipart(form).send().await.expect("an answer");
+        let answer = self
+            .request("/graphql")
+            .multipart(form)
+            .send()
+            .await
+            .expect("an answer");
         answer.json().await.expect("a JSON answer")
     }
 

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::school::{self, School, ended};
 
 fn shared() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared")
@@ -58,6 +62,39 @@ pub fn group_photos() -> Vec<(Bytes, BTreeSet<String>)> {
             (read(&folder.join(file)), names)
         })
         .collect()
+}
+
+/// A class of the students, each enrolled by the portraits.
+pub async fn school(teacher: &Client) -> School {
+    let mut school = School::with_students(teacher, 0).await;
+    let students = students();
+    let rows: Vec<_> = students
+        .iter()
+        .map(|(name, _)| json!({ "fullName": name, "rollNumber": name }))
+        .collect();
+    let added = teacher
+        .query(
+            "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
+             results { student { id } } } }",
+            json!({ "class": school.class, "rows": rows }),
+        )
+        .await;
+    for (n, (name, portraits)) in students.iter().enumerate() {
+        let id = added["addStudents"]["results"][n]["student"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let job = ended(teacher, &school::enrol(teacher, &id, portraits).await).await;
+        let accepted = job["templates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|t| t["status"] == "ACCEPTED")
+            .count();
+        assert_eq!(accepted, portraits.len(), "{name}: {job:#}");
+        school.students.push(id);
+    }
+    school
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {

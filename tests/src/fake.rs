@@ -40,7 +40,9 @@ pub fn photo(people: &[Colour]) -> Bytes {
         picture.put_pixel(x, 0, Rgb(*colour));
     }
     let mut bytes = Vec::new();
-    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .unwrap();
     bytes.into()
 }
 
@@ -110,9 +112,22 @@ impl Vision for FakeVision {
             }
             let too_small = *colour == TINY;
             faces.push(Face {
-                bounds: Bounds { x: i32::try_from(x).unwrap() * 50, y: i32::try_from(y).unwrap() * 50, width: 50, height: 50 },
+                bounds: Bounds {
+                    x: i32::try_from(x).unwrap() * 50,
+                    y: i32::try_from(y).unwrap() * 50,
+                    width: 50,
+                    height: 50,
+                },
                 score: 0.9,
-                quality: Quality { overall: 0.9, sharpness: 0.9, brightness: 0.5, yaw: 0.0, pitch: 0.0, roll: 0.0, interocular: 20.0 },
+                quality: Quality {
+                    overall: 0.9,
+                    sharpness: 0.9,
+                    brightness: 0.5,
+                    yaw: 0.0,
+                    pitch: 0.0,
+                    roll: 0.0,
+                    interocular: 20.0,
+                },
                 too_small,
                 embedding: (!too_small).then(|| embedding(*colour)),
                 crop: picture::encode_jpeg(&RgbImage::from_pixel(8, 8, Rgb(*colour)), 80)
@@ -124,7 +139,11 @@ impl Vision for FakeVision {
             width: picture.width(),
             height: picture.height(),
             faces,
-            timings: Timings { decode_ms: 1.0, detect_ms: 1.0, embed_ms: 1.0 },
+            timings: Timings {
+                decode_ms: 1.0,
+                detect_ms: 1.0,
+                embed_ms: 1.0,
+            },
         })
     }
 }
@@ -139,7 +158,10 @@ mod tests {
         for (i, a) in all.iter().enumerate() {
             for (j, b) in all.iter().enumerate() {
                 let similarity: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-                assert!(if i == j { similarity > 0.99 } else { similarity < 0.75 }, "{i} {j} {similarity}");
+                assert!(
+                    if i == j { similarity > 0.99 } else { similarity < 0.75 },
+                    "{i} {j} {similarity}"
+                );
             }
         }
     }

@@ -2,9 +2,10 @@
 //! the models where faces are not what is tested.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+pub mod big;
 pub mod client;
-pub mod fake;
 pub mod faces;
+pub mod fake;
 pub mod postgres;
 pub mod process;
 pub mod redis;

@@ -21,7 +21,10 @@ impl TestDatabase {
     pub async fn create(server: &str) -> Self {
         let name = format!("muster_test_{}", uuid::Uuid::new_v4().simple());
         let admin = Database::connect(server).await.expect("TEST_DATABASE_URL answers");
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
         admin.close().await.unwrap();
         let (base, _) = server.rsplit_once('/').expect("a url with a database");
         let url = format!("{base}/{name}");
@@ -40,7 +43,10 @@ impl Drop for TestDatabase {
         let (server, name) = (self.server.clone(), self.name.clone());
         // A runtime of its own: the test's may be ending.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 if let Ok(admin) = Database::connect(&server).await {
                     let _ = admin

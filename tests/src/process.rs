@@ -32,7 +32,15 @@ pub fn free_port() -> u16 {
 pub fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program());
     command.args(words).env_clear().stdin(Stdio::null());
-    for name in ["PATH", "HOME", "SSL_CERT_FILE", "PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "RUST_BACKTRACE"] {
+    for name in [
+        "PATH",
+        "HOME",
+        "SSL_CERT_FILE",
+        "PIP_INDEX_URL",
+        "PIP_FIND_LINKS",
+        "PIP_CERT",
+        "RUST_BACKTRACE",
+    ] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
@@ -101,15 +109,24 @@ impl Process {
 
     /// A signal by name, such as TERM.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
     }
 
     /// SIGTERM, and how it ended.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end, which something else has brought about.
+    pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
-        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+        tokio::task::spawn_blocking(move || child.wait().unwrap())
+            .await
+            .unwrap()
     }
 
     /// Whether it runs still.

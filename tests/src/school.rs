@@ -49,9 +49,18 @@ impl School {
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| row["student"]["id"].as_str().unwrap_or_else(|| panic!("{row}")).to_owned())
+            .map(|row| {
+                row["student"]["id"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{row}"))
+                    .to_owned()
+            })
             .collect();
-        Self { teacher: teacher.clone(), class, students }
+        Self {
+            teacher: teacher.clone(),
+            class,
+            students,
+        }
     }
 
     /// A class whose students the fake vision knows: the n-th by [`fake::person`] of n.
@@ -105,7 +114,9 @@ impl School {
 
     pub async fn submit_raw(&self, session: &str, photo: Bytes, key: Option<&str>) -> Value {
         let variables = json!({ "session": session, "photo": { "upload": null }, "key": key });
-        self.teacher.upload_raw(SUBMIT, variables, &[("photo.upload", photo)]).await
+        self.teacher
+            .upload_raw(SUBMIT, variables, &[("photo.upload", photo)])
+            .await
     }
 
     pub async fn mark(&self, session: &str, student: &str, status: &str) -> Value {
@@ -134,7 +145,10 @@ impl School {
                 .await;
             let roll = &data["session"]["roll"];
             for node in roll["nodes"].as_array().unwrap() {
-                lines.push((node["student"]["fullName"].as_str().unwrap().to_owned(), node["mark"].clone()));
+                lines.push((
+                    node["student"]["fullName"].as_str().unwrap().to_owned(),
+                    node["mark"].clone(),
+                ));
             }
             if roll["pageInfo"]["hasNextPage"] != true {
                 return lines;
@@ -146,7 +160,10 @@ impl School {
     /// The names of those who are marked so.
     pub async fn marked(&self, session: &str, status: &str) -> Vec<String> {
         let roll = self.roll(session).await;
-        roll.into_iter().filter(|(_, mark)| mark["status"] == status).map(|(name, _)| name).collect()
+        roll.into_iter()
+            .filter(|(_, mark)| mark["status"] == status)
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 
@@ -189,7 +206,9 @@ pub async fn ended_within(client: &Client, job: &str, limit: Duration) -> Value 
                 json!({ "id": job }),
             )
             .await;
-        let status = data["job"]["status"].as_str().unwrap_or_else(|| panic!("no job: {data}"));
+        let status = data["job"]["status"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no job: {data}"));
         if !matches!(status, "QUEUED" | "RUNNING") {
             return data["job"].clone();
         }

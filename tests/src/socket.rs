@@ -33,7 +33,9 @@ impl Socket {
             Some(token) => json!({ "authorization": format!("Bearer {token}") }),
             None => json!({}),
         };
-        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+        socket
+            .send(json!({ "type": "connection_init", "payload": payload }))
+            .await;
         let answer = socket.message().await;
         assert_eq!(answer["type"], "connection_ack", "{answer}");
         socket
@@ -55,7 +57,8 @@ impl Socket {
 
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
+            .await;
     }
 
     async fn message(&mut self) -> Value {

@@ -18,6 +18,7 @@ use service::queue::{Wake, WakeError, WakeUp};
 use service::{Parts, Scope, Service, accounts};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
@@ -115,6 +116,8 @@ pub struct World {
     /// What the processes were started with.
     pub settings: Vec<(String, String)>,
     shutdown: CancellationToken,
+    /// Workers in this process that were hired later.
+    hired: Vec<(CancellationToken, JoinHandle<()>)>,
     _database: Option<TestDatabase>,
 }
 
@@ -170,15 +173,28 @@ impl World {
         }
         let service = Service::new(parts);
         let shutdown = CancellationToken::new();
-        tokio::spawn(api::serve(service.clone(), listener, api::Limits::default(), shutdown.clone()));
+        tokio::spawn(api::serve(
+            service.clone(),
+            listener,
+            api::Limits::default(),
+            shutdown.clone(),
+        ));
         if setup.workers > 0 {
             let vision: Arc<dyn Vision> = if setup.real_vision {
-                tokio::task::spawn_blocking(move || real_vision(setup.slots)).await.unwrap()
+                tokio::task::spawn_blocking(move || real_vision(setup.slots))
+                    .await
+                    .unwrap()
             } else {
                 Arc::new(FakeVision::default())
             };
             let (_, receiver) = watch::channel(Some(vision));
-            tokio::spawn(worker::run(service.clone(), consumer, receiver, setup.slots, shutdown.clone()));
+            tokio::spawn(worker::run(
+                service.clone(),
+                consumer,
+                receiver,
+                setup.slots,
+                shutdown.clone(),
+            ));
         }
         Self {
             bases: vec![base],
@@ -188,6 +204,7 @@ impl World {
             folder,
             settings: Vec::new(),
             shutdown,
+            hired: Vec::new(),
             _database: None,
         }
     }
@@ -210,8 +227,14 @@ impl World {
             ("MUSTER_MODELS_DIR", text(faces::models_dir())),
             ("MUSTER_MODELS_MIRROR", text(faces::mirror())),
             ("MUSTER_WORKERS", setup.slots.to_string()),
-            ("MUSTER_TEST_VISION", if setup.real_vision { "real" } else { "fake" }.to_owned()),
-            ("MUSTER_LOG", std::env::var("MUSTER_TEST_LOGS").unwrap_or_else(|_| "warn".into())),
+            (
+                "MUSTER_TEST_VISION",
+                if setup.real_vision { "real" } else { "fake" }.to_owned(),
+            ),
+            (
+                "MUSTER_LOG",
+                std::env::var("MUSTER_TEST_LOGS").unwrap_or_else(|_| "warn".into()),
+            ),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -225,6 +248,7 @@ impl World {
             folder,
             settings,
             shutdown: CancellationToken::new(),
+            hired: Vec::new(),
             _database: Some(database),
         };
         for _ in 0..setup.apis {
@@ -245,6 +269,33 @@ impl World {
         Process::start(role, &settings).await
     }
 
+    /// One more worker with the fake vision: a process, or on the embedded default a part of this one.
+    pub async fn hire(&mut self) {
+        if !self.apis.is_empty() {
+            let worker = self.start("worker").await;
+            self.workers.push(worker);
+            return;
+        }
+        let (wake, consumer) = worker::queue::memory();
+        let service = self.twin(|parts| parts.wake = wake);
+        let leave = self.shutdown.child_token();
+        let token = leave.clone();
+        let (_, vision) = watch::channel(Some(Arc::new(FakeVision::default()) as Arc<dyn Vision>));
+        let work = tokio::spawn(worker::run(service, consumer, vision, 2, token));
+        self.hired.push((leave, work));
+    }
+
+    /// Has the hired workers and the worker processes go, each after what it is at.
+    pub async fn dismiss(&mut self) {
+        for mut worker in self.workers.drain(..) {
+            assert!(worker.stop().await.success());
+        }
+        for (leave, work) in self.hired.drain(..) {
+            leave.cancel();
+            work.await.unwrap();
+        }
+    }
+
     /// Another server's service on the same database, with other parts where `change` says so.
     pub fn twin(&self, change: impl FnOnce(&mut Parts)) -> Service {
         let mut parts = parts(self.service.db.clone(), &self.folder, self.service.public_url.clone());
@@ -260,17 +311,33 @@ impl World {
     /// A new organization, and its admin signed in.
     pub async fn organization(&self, name: &str) -> (OrganizationId, Client) {
         let email = address("admin");
-        let admin = NewAccount { full_name: "Ada Admin", email: &email, password: PASSWORD, role: Role::Admin };
-        let (id, _) = accounts::found(&self.service, &Scope::System("test"), name, Some("Europe/Madrid"), &admin)
-            .await
-            .unwrap();
+        let admin = NewAccount {
+            full_name: "Ada Admin",
+            email: &email,
+            password: PASSWORD,
+            role: Role::Admin,
+        };
+        let (id, _) = accounts::found(
+            &self.service,
+            &Scope::System("test"),
+            name,
+            Some("Europe/Madrid"),
+            &admin,
+        )
+        .await
+        .unwrap();
         (id, self.stranger().login(&email, PASSWORD).await)
     }
 
     /// A member of an organization, signed in.
     pub async fn member(&self, organization: OrganizationId, name: &str, role: Role) -> (PersonId, Client) {
         let email = address("member");
-        let account = NewAccount { full_name: name, email: &email, password: PASSWORD, role };
+        let account = NewAccount {
+            full_name: name,
+            email: &email,
+            password: PASSWORD,
+            role,
+        };
         let id = accounts::add(&self.service, &Scope::System("test"), organization, &account)
             .await
             .unwrap();

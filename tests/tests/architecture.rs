@@ -20,8 +20,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What must not be known in a room.
 const STRANGERS: &[(&str, &[&str])] = &[
-    ("api", &["sea-orm", "entity", "apalis", "ort", "image", "picture", "models"]),
-    ("service", &["poem", "async-graphql", "apalis", "apalis-redis", "ort", "models"]),
+    (
+        "api",
+        &["sea-orm", "entity", "apalis", "ort", "image", "picture", "models"],
+    ),
+    (
+        "service",
+        &["poem", "async-graphql", "apalis", "apalis-redis", "ort", "models"],
+    ),
     ("worker", &["sea-orm", "entity", "poem", "async-graphql", "ort"]),
     ("models", &["sea-orm", "poem", "async-graphql", "apalis", "tokio"]),
     ("entity", &["tokio", "chrono-tz"]),
@@ -30,7 +36,14 @@ const STRANGERS: &[(&str, &[&str])] = &[
 
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let out = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+            "--manifest-path",
+        ])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .output()
         .unwrap();
@@ -42,7 +55,9 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .map(|package| {
             let used = package["dependencies"].as_array().unwrap().iter();
             // What tests alone use does not reach the product.
-            let used = used.filter(|d| d["kind"] != "dev").map(|d| d["name"].as_str().unwrap().to_owned());
+            let used = used
+                .filter(|d| d["kind"] != "dev")
+                .map(|d| d["name"].as_str().unwrap().to_owned());
             (package["name"].as_str().unwrap().to_owned(), used.collect())
         })
         .collect()
@@ -68,7 +83,10 @@ fn no_room_knows_what_it_should_not() {
     let all = dependencies();
     for (name, strangers) in STRANGERS {
         for stranger in *strangers {
-            assert!(!all[*name].iter().any(|u| u == stranger), "{name} must not know {stranger}");
+            assert!(
+                !all[*name].iter().any(|u| u == stranger),
+                "{name} must not know {stranger}"
+            );
         }
     }
 }

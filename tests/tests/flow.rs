@@ -27,7 +27,13 @@ async fn a_photo_marks_who_is_in_it(world: World) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|f| (f["decision"].as_str().unwrap().to_owned(), f["reason"].clone(), f["student"]["fullName"].clone()))
+        .map(|f| {
+            (
+                f["decision"].as_str().unwrap().to_owned(),
+                f["reason"].clone(),
+                f["student"]["fullName"].clone(),
+            )
+        })
         .collect();
     faces.sort_by_key(|face| format!("{face:?}"));
     assert_eq!(
@@ -54,7 +60,10 @@ async fn a_photo_marks_who_is_in_it(world: World) {
     );
     assert_eq!(summary["session"]["photos"][0]["faces"].as_array().unwrap().len(), 5);
     assert_eq!(summary["session"]["jobs"][0]["id"], job["id"]);
-    assert_eq!(summary["session"]["class"], json!({ "studentCount": 4, "unenrolledStudents": [] }));
+    assert_eq!(
+        summary["session"]["class"],
+        json!({ "studentCount": 4, "unenrolledStudents": [] })
+    );
 
     // Another photo: the same person again changes nothing, another is added.
     let job = ended(&admin, &school.submit(&session, photo(&[person(0), person(2)])).await).await;
@@ -91,7 +100,9 @@ async fn closing_marks_the_rest_and_reopening_takes_it_back(world: World) {
     let job = school.submit(&session, photo(&[SLOW, person(0)])).await;
     school.set(&session, "closeSession").await;
     let marks = |roll: Vec<(String, Value)>| -> Vec<(Value, Value)> {
-        roll.into_iter().map(|(_, m)| (m["status"].clone(), m["source"].clone())).collect()
+        roll.into_iter()
+            .map(|(_, m)| (m["status"].clone(), m["source"].clone()))
+            .collect()
     };
     let closed = marks(school.roll(&session).await);
     assert_eq!(closed[1], (json!("ABSENT"), json!("AUTO")));
@@ -120,8 +131,14 @@ async fn a_person_stands_over_a_machine(world: World) {
     data(school.mark(&session, &school.students[0], "ABSENT").await);
     ended(&admin, &school.submit(&session, photo(&[person(0), person(1)])).await).await;
     let roll = school.roll(&session).await;
-    assert_eq!((&roll[0].1["status"], &roll[0].1["source"]), (&json!("ABSENT"), &json!("MANUAL")));
-    assert_eq!((&roll[1].1["status"], &roll[1].1["source"]), (&json!("PRESENT"), &json!("RECOGNITION")));
+    assert_eq!(
+        (&roll[0].1["status"], &roll[0].1["source"]),
+        (&json!("ABSENT"), &json!("MANUAL"))
+    );
+    assert_eq!(
+        (&roll[1].1["status"], &roll[1].1["source"]),
+        (&json!("PRESENT"), &json!("RECOGNITION"))
+    );
     let changed = data(school.mark(&session, &school.students[1], "LATE").await);
     assert_eq!(changed["markAttendance"]["mark"]["source"], "MANUAL");
 }
@@ -145,34 +162,50 @@ async fn sent_twice_it_has_its_effects_once(world: World) {
     let other = data(school.submit_raw(&session, b, Some("phone-2")).await);
     assert_ne!(other["submitClassPhoto"]["job"]["id"], jobs[0]);
     let listed = admin
-        .query("query($id: ID!) { jobs(filter: { sessionId: $id }) { totalCount } }", json!({ "id": session }))
+        .query(
+            "query($id: ID!) { jobs(filter: { sessionId: $id }) { totalCount } }",
+            json!({ "id": session }),
+        )
         .await;
     assert_eq!(listed["jobs"]["totalCount"], 2);
     let mut objects = 0;
     for entry in std::fs::read_dir(world.folder.path().join("media/photos")).unwrap() {
         objects += usize::from(entry.unwrap().path().is_file());
     }
-    assert_eq!(objects, 2 * ENROLMENT + 2, "photos that belong to nothing were left behind");
+    assert_eq!(
+        objects,
+        2 * ENROLMENT + 2,
+        "photos that belong to nothing were left behind"
+    );
 }
 
-both!(idempotency, sent_twice_it_has_its_effects_once, |setup| Setup { apis: 2, ..setup });
+both!(idempotency, sent_twice_it_has_its_effects_once, |setup| Setup {
+    apis: 2,
+    ..setup
+});
 
 async fn identification_marks_nobody(world: World) {
     let (organization, admin) = world.organization("School").await;
     let (_, teacher) = world.member(organization, "Tina Teacher", Role::Teacher).await;
     let school = School::enrolled(&teacher, 2).await;
     let other = School::with_students(&admin, 0).await;
-    let identify = "mutation($photo: PhotoInput!, $class: ID) { identifyFaces(photo: $photo, classId: $class) { job { id } } }";
+    let identify =
+        "mutation($photo: PhotoInput!, $class: ID) { identifyFaces(photo: $photo, classId: $class) { job { id } } }";
     let send = async |client: &tests::client::Client, class: Option<&str>| {
         let variables = json!({ "photo": { "upload": null }, "class": class });
-        client.upload_raw(identify, variables, &[("photo.upload", photo(&[person(1)]))]).await
+        client
+            .upload_raw(identify, variables, &[("photo.upload", photo(&[person(1)]))])
+            .await
     };
     for (client, class, name) in [
         (&teacher, Some(school.class.as_str()), json!("Student 001")),
         (&admin, None, json!("Student 001")),
         (&admin, Some(other.class.as_str()), Value::Null),
     ] {
-        let job = data(send(client, class).await)["identifyFaces"]["job"]["id"].as_str().unwrap().to_owned();
+        let job = data(send(client, class).await)["identifyFaces"]["job"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let job = ended(client, &job).await;
         assert_eq!(job["faces"][0]["student"]["fullName"], name, "{job:#}");
         assert_eq!(job["marks"], json!([]));
@@ -192,7 +225,13 @@ async fn who_enrols_themselves_waits(world: World) {
     admin.query(add, json!({ "class": school.class, "id": me })).await;
     let photos = vec![photo(&[person(0)]); ENROLMENT];
     let job = ended(&student, &enrol(&student, me.as_str().unwrap(), &photos).await).await;
-    assert!(job["templates"].as_array().unwrap().iter().all(|t| t["status"] == "PENDING"));
+    assert!(
+        job["templates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|t| t["status"] == "PENDING")
+    );
     let session = school.open_session().await;
     let job = ended(&admin, &school.submit(&session, photo(&[person(0)])).await).await;
     assert_eq!(job["faces"][0]["decision"], "UNKNOWN");
@@ -204,7 +243,10 @@ both!(pending, who_enrols_themselves_waits);
 #[tokio::test(flavor = "multi_thread")]
 async fn late_is_when_it_was_submitted() {
     let clock = Arc::new(ManualClock::at(school::now()));
-    let setup = Setup { clock: Some(clock.clone()), ..Setup::new(Mode::Embedded) };
+    let setup = Setup {
+        clock: Some(clock.clone()),
+        ..Setup::new(Mode::Embedded)
+    };
     let world = setup.build().await.unwrap();
     let (_, admin) = world.organization("School").await;
     let school = School::enrolled(&admin, 3).await;
@@ -224,9 +266,15 @@ async fn late_is_when_it_was_submitted() {
 
 async fn students_come_by_number_or_name(world: World) {
     let (_, admin) = world.organization("School").await;
-    let (a, b) = (School::with_students(&admin, 2).await, School::with_students(&admin, 0).await);
+    let (a, b) = (
+        School::with_students(&admin, 2).await,
+        School::with_students(&admin, 0).await,
+    );
     let number = admin
-        .query("query($id: ID!) { user(id: $id) { rollNumber } }", json!({ "id": a.students[0] }))
+        .query(
+            "query($id: ID!) { user(id: $id) { rollNumber } }",
+            json!({ "id": a.students[0] }),
+        )
         .await["user"]["rollNumber"]
         .clone();
     let rows = json!([
@@ -243,18 +291,38 @@ async fn students_come_by_number_or_name(world: World) {
     let query = "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
          results { index student { fullName } error { code field } } class { studentCount } } }";
     let added = admin.query(query, json!({ "class": b.class, "rows": rows })).await;
-    let codes: Vec<&Value> = added["addStudents"]["results"].as_array().unwrap().iter().map(|r| &r["error"]["code"]).collect();
+    let codes: Vec<&Value> = added["addStudents"]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["error"]["code"])
+        .collect();
     assert_eq!(
         json!(codes),
-        json!([null, null, null, "CONFLICT", "NOT_FOUND", "CONFLICT", "INVALID_INPUT", "NOT_FOUND", "INVALID_INPUT"])
+        json!([
+            null,
+            null,
+            null,
+            "CONFLICT",
+            "NOT_FOUND",
+            "CONFLICT",
+            "INVALID_INPUT",
+            "NOT_FOUND",
+            "INVALID_INPUT"
+        ])
     );
     assert_eq!(added["addStudents"]["class"]["studentCount"], 3);
     // Again: nobody joins twice.
-    let again = admin.query(query, json!({ "class": b.class, "rows": [{ "rollNumber": "N-1" }] })).await;
+    let again = admin
+        .query(query, json!({ "class": b.class, "rows": [{ "rollNumber": "N-1" }] }))
+        .await;
     assert_eq!(again["addStudents"]["class"]["studentCount"], 3);
 }
 
-both!(adding, students_come_by_number_or_name, |setup| Setup { workers: 0, ..setup });
+both!(adding, students_come_by_number_or_name, |setup| Setup {
+    workers: 0,
+    ..setup
+});
 
 async fn pages_walk_both_ways(world: World) {
     let (_, admin) = world.organization("School").await;
@@ -274,8 +342,12 @@ async fn pages_walk_both_ways(world: World) {
             let data = admin.query(query, variables).await;
             let page = &data["class"]["students"];
             assert_eq!(page["totalCount"], 23);
-            let names: Vec<String> =
-                page["nodes"].as_array().unwrap().iter().map(|n| n["fullName"].as_str().unwrap().to_owned()).collect();
+            let names: Vec<String> = page["nodes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|n| n["fullName"].as_str().unwrap().to_owned())
+                .collect();
             let info = &page["pageInfo"];
             if forwards {
                 seen.extend(names);
@@ -290,7 +362,12 @@ async fn pages_walk_both_ways(world: World) {
         }
         assert_eq!(seen, all);
     }
-    for bad in [json!({ "first": 101 }), json!({ "first": -1 }), json!({ "first": 1, "last": 1 }), json!({ "after": "x" })] {
+    for bad in [
+        json!({ "first": 101 }),
+        json!({ "first": -1 }),
+        json!({ "first": 1, "last": 1 }),
+        json!({ "after": "x" }),
+    ] {
         let mut variables = bad;
         variables["id"] = json!(school.class);
         assert_eq!(code(&admin.raw(query, variables).await), "INVALID_INPUT");
@@ -303,7 +380,10 @@ async fn overlaps_are_conflicts(world: World) {
     let (_, admin) = world.organization("School").await;
     let school = School::with_students(&admin, 0).await;
     let venue = admin
-        .query("mutation { createVenue(input: { name: \"Room 1\" }) { venue { id } } }", json!({}))
+        .query(
+            "mutation { createVenue(input: { name: \"Room 1\" }) { venue { id } } }",
+            json!({}),
+        )
         .await["createVenue"]["venue"]["id"]
         .clone();
     let start = school::now();
@@ -314,17 +394,29 @@ async fn overlaps_are_conflicts(world: World) {
             "endsAt": (at + TimeDelta::hours(1)).to_rfc3339(), "allowOverlap": overlap,
         });
         admin
-            .raw("mutation($i: SessionInput!) { createSession(input: $i) { session { id } } }", json!({ "i": input }))
+            .raw(
+                "mutation($i: SessionInput!) { createSession(input: $i) { session { id } } }",
+                json!({ "i": input }),
+            )
             .await
     };
     data(create(0, &venue, false).await);
-    assert_eq!(error(create(30, &venue, false).await)["extensions"]["reason"], "VENUE_TAKEN");
-    assert_eq!(error(create(30, &Value::Null, false).await)["extensions"]["reason"], "TEACHER_BUSY");
+    assert_eq!(
+        error(create(30, &venue, false).await)["extensions"]["reason"],
+        "VENUE_TAKEN"
+    );
+    assert_eq!(
+        error(create(30, &Value::Null, false).await)["extensions"]["reason"],
+        "TEACHER_BUSY"
+    );
     data(create(60, &venue, false).await);
     data(create(30, &venue, true).await);
     let backwards = json!({ "classId": school.class, "startsAt": start.to_rfc3339(), "endsAt": start.to_rfc3339() });
     let answer = admin
-        .raw("mutation($i: SessionInput!) { createSession(input: $i) { session { id } } }", json!({ "i": backwards }))
+        .raw(
+            "mutation($i: SessionInput!) { createSession(input: $i) { session { id } } }",
+            json!({ "i": backwards }),
+        )
         .await;
     assert_eq!(error(answer)["extensions"]["field"], "endsAt");
 }
@@ -334,13 +426,27 @@ both!(overlaps, overlaps_are_conflicts, |setup| Setup { workers: 0, ..setup });
 /// Health says what a teacher's photo would meet.
 async fn health_tells_of_missing_workers(world: World) {
     let (_, admin) = world.organization("School").await;
-    let public = world.stranger().query("{ health { state version components { name } } }", json!({})).await;
-    assert_eq!(public["health"], json!({ "state": "DEGRADED", "version": null, "components": null }));
-    let full = admin.query("{ health { state version components { name state } } }", json!({})).await;
+    let public = world
+        .stranger()
+        .query("{ health { state version components { name } } }", json!({}))
+        .await;
+    assert_eq!(
+        public["health"],
+        json!({ "state": "DEGRADED", "version": null, "components": null })
+    );
+    let full = admin
+        .query("{ health { state version components { name state } } }", json!({}))
+        .await;
     assert!(full["health"]["version"].is_string());
     let parts = full["health"]["components"].as_array().unwrap();
     let of = |name: &str| parts.iter().find(|c| c["name"] == name).unwrap()["state"].clone();
-    assert_eq!((of("database"), of("media"), of("workers")), (json!("OK"), json!("OK"), json!("DEGRADED")));
+    assert_eq!(
+        (of("database"), of("media"), of("workers")),
+        (json!("OK"), json!("OK"), json!("DEGRADED"))
+    );
 }
 
-both!(health, health_tells_of_missing_workers, |setup| Setup { workers: 0, ..setup });
+both!(health, health_tells_of_missing_workers, |setup| Setup {
+    workers: 0,
+    ..setup
+});

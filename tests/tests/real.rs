@@ -6,15 +6,18 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use tests::faces;
 use tests::school::{self, School, ended};
 use tests::world::{Mode, Setup, World};
-use tests::faces;
 
 async fn twenty_three_marks(world: World) {
     let (_, admin) = world.organization("Caltech").await;
     let mut school = School::with_students(&admin, 0).await;
     let students = faces::students();
-    let rows: Vec<_> = students.iter().map(|(name, _)| json!({ "fullName": name, "rollNumber": name })).collect();
+    let rows: Vec<_> = students
+        .iter()
+        .map(|(name, _)| json!({ "fullName": name, "rollNumber": name }))
+        .collect();
     let added = admin
         .query(
             "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
@@ -23,10 +26,18 @@ async fn twenty_three_marks(world: World) {
         )
         .await;
     for (n, (name, portraits)) in students.iter().enumerate() {
-        let id = added["addStudents"]["results"][n]["student"]["id"].as_str().unwrap().to_owned();
+        let id = added["addStudents"]["results"][n]["student"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let job = school::enrol(&admin, &id, portraits).await;
         let job = ended(&admin, &job).await;
-        let accepted = job["templates"].as_array().unwrap().iter().filter(|t| t["status"] == "ACCEPTED").count();
+        let accepted = job["templates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|t| t["status"] == "ACCEPTED")
+            .count();
         assert_eq!(accepted, portraits.len(), "{name}: {job:#}");
         school.students.push(id);
     }
@@ -35,8 +46,13 @@ async fn twenty_three_marks(world: World) {
     for (n, (photo, names)) in (0..).zip(faces::group_photos()) {
         // Each at another of the servers.
         let teacher = admin.at(&world.bases[n % world.bases.len()]);
-        let school = School { teacher, ..school.clone() };
-        let session = school.session(school::now() + TimeDelta::minutes(i64::try_from(n).unwrap())).await;
+        let school = School {
+            teacher,
+            ..school.clone()
+        };
+        let session = school
+            .session(school::now() + TimeDelta::minutes(i64::try_from(n).unwrap()))
+            .await;
         school.set(&session, "openSession").await;
         let job = school.submit(&session, photo).await;
         jobs.push((session, job, names));
@@ -48,7 +64,10 @@ async fn twenty_three_marks(world: World) {
         let present: BTreeSet<String> = school.marked(&session, "PRESENT").await.into_iter().collect();
         assert_eq!(present, names);
         let roll = school.roll(&session).await;
-        assert!(roll.iter().all(|(name, mark)| mark.is_null() || names.contains(name)), "{roll:?}");
+        assert!(
+            roll.iter().all(|(name, mark)| mark.is_null() || names.contains(name)),
+            "{roll:?}"
+        );
         marks += present.len();
 
         let url = job["photos"][0]["annotatedUrl"].as_str().unwrap();

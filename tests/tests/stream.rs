@@ -29,7 +29,10 @@ async fn table(world: &World) -> Vec<(String, String)> {
     rows.iter()
         .map(|row| {
             let student: uuid::Uuid = row.try_get("", "student_id").unwrap();
-            (format!("usr_{}", student.simple()), row.try_get("", "to_status").unwrap())
+            (
+                format!("usr_{}", student.simple()),
+                row.try_get("", "to_status").unwrap(),
+            )
         })
         .collect()
 }
@@ -97,11 +100,19 @@ async fn once_and_in_order(world: World) {
     }
 }
 
-both!(announced, once_and_in_order, |setup| Setup { apis: 2, workers: 0, ..setup });
+both!(announced, once_and_in_order, |setup| Setup {
+    apis: 2,
+    workers: 0,
+    ..setup
+});
 
 #[tokio::test(flavor = "multi_thread")]
 async fn looked_for_every_second_where_nothing_is_announced() {
-    let setup = Setup { announcements: false, workers: 0, ..Setup::new(Mode::Embedded) };
+    let setup = Setup {
+        announcements: false,
+        workers: 0,
+        ..Setup::new(Mode::Embedded)
+    };
     once_and_in_order(setup.build().await.unwrap()).await;
 }
 
@@ -150,17 +161,27 @@ async fn resumed_with_a_cursor(world: World) {
     for _ in 0..6 {
         let event = socket.next().await;
         assert_eq!(event["attendance"]["replayed"], true);
-        assert_eq!(event["attendance"]["summary"], json!({ "expected": 6, "present": 0, "unmarked": 0 }));
+        assert_eq!(
+            event["attendance"]["summary"],
+            json!({ "expected": 6, "present": 0, "unmarked": 0 })
+        );
         state.push(line(&event));
     }
     assert_eq!(state, table(&world).await[13..]);
     data(school.mark(&session, &school.students[0], "PRESENT").await);
     let event = socket.next().await;
     assert_eq!(event["attendance"]["replayed"], false);
-    assert_eq!(event["attendance"]["change"], json!({ "from": "ABSENT", "to": "PRESENT", "source": "MANUAL" }));
+    assert_eq!(
+        event["attendance"]["change"],
+        json!({ "from": "ABSENT", "to": "PRESENT", "source": "MANUAL" })
+    );
 }
 
-both!(resumed, resumed_with_a_cursor, |setup| Setup { apis: 2, workers: 0, ..setup });
+both!(resumed, resumed_with_a_cursor, |setup| Setup {
+    apis: 2,
+    workers: 0,
+    ..setup
+});
 
 async fn bad_cursors_are_refused(world: World) {
     let (_, admin) = world.organization("School").await;
@@ -179,7 +200,10 @@ async fn bad_cursors_are_refused(world: World) {
     }
 }
 
-both!(bad_cursors, bad_cursors_are_refused, |setup| Setup { workers: 0, ..setup });
+both!(bad_cursors, bad_cursors_are_refused, |setup| Setup {
+    workers: 0,
+    ..setup
+});
 
 async fn many_writers(world: World) {
     const WRITERS: usize = 16;
@@ -201,7 +225,9 @@ async fn many_writers(world: World) {
             let client = restless_admin.at(&bases[turn % bases.len()]);
             let mut socket = subscribe(&client, &restless_session, cursor.as_deref()).await;
             for _ in 0..7 {
-                let Some(got) = socket.within(Duration::from_secs(8)).await else { return seen };
+                let Some(got) = socket.within(Duration::from_secs(8)).await else {
+                    return seen;
+                };
                 let Got::Next(event) = got else { panic!("{got:?}") };
                 // What was there before the first subscription comes as state; nothing was.
                 cursor = Some(event["attendance"]["cursor"].as_str().unwrap().to_owned());
@@ -236,7 +262,10 @@ async fn many_writers(world: World) {
     }
     assert_eq!(restless.await.unwrap(), expected);
     let tally = admin
-        .query("query($id: ID!) { session(id: $id) { summary { present excused absent expected } } }", json!({ "id": session }))
+        .query(
+            "query($id: ID!) { session(id: $id) { summary { present excused absent expected } } }",
+            json!({ "id": session }),
+        )
         .await;
     let roll = school.roll(&session).await;
     for (status, field) in [("PRESENT", "present"), ("EXCUSED", "excused"), ("ABSENT", "absent")] {
@@ -259,7 +288,11 @@ async fn follow(client: Client, session: String, most: usize) -> Vec<(String, St
     seen
 }
 
-both!(sixteen_writers, many_writers, |setup| Setup { apis: 2, workers: 0, ..setup });
+both!(sixteen_writers, many_writers, |setup| Setup {
+    apis: 2,
+    workers: 0,
+    ..setup
+});
 
 async fn a_job_is_watched_to_its_end(world: World) {
     let (_, admin) = world.organization("School").await;
@@ -288,4 +321,7 @@ async fn a_job_is_watched_to_its_end(world: World) {
     assert_eq!(last["marks"].as_array().unwrap().len(), 2);
 }
 
-both!(job_watched, a_job_is_watched_to_its_end, |setup| Setup { apis: 2, ..setup });
+both!(job_watched, a_job_is_watched_to_its_end, |setup| Setup {
+    apis: 2,
+    ..setup
+});

@@ -94,7 +94,10 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
         if claim.attempts >= ATTEMPTS {
             Outcome::Fail(failure)
         } else {
-            Outcome::Release { after: pause, blameless: false }
+            Outcome::Release {
+                after: pause,
+                blameless: false,
+            }
         }
     };
     match stop {
@@ -160,7 +163,11 @@ async fn work(
     let written = match claim.kind {
         JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
         JobKind::Recognize | JobKind::Identify => {
-            let Some(EnrolledPhoto { photo, seen: Some(seen) }) = looked.pop() else {
+            let Some(EnrolledPhoto {
+                photo,
+                seen: Some(seen),
+            }) = looked.pop()
+            else {
                 return Err(Stop::Service(Error::NotFound("photo")));
             };
             if claim.kind == JobKind::Recognize {

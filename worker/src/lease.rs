@@ -40,7 +40,10 @@ impl Lease {
                 () = keeper => {}
             }
         });
-        Self { state, _guard: done.drop_guard() }
+        Self {
+            state,
+            _guard: done.drop_guard(),
+        }
     }
 
     /// A look that may be taken from any thread.

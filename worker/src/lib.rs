@@ -63,13 +63,7 @@ async fn drain(service: Service, kind: JobKind, vision: VisionReceiver, shutdown
 }
 
 /// Says every few seconds that this worker lives, and dispatches where the duty is ours.
-async fn keep(
-    service: Service,
-    node: Uuid,
-    mut vision: VisionReceiver,
-    slots: usize,
-    shutdown: CancellationToken,
-) {
+async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: usize, shutdown: CancellationToken) {
     let mut tick = interval(nodes::BEAT);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut waits_for_models = true;

@@ -71,7 +71,10 @@ macro_rules! connection {
                 self.0
                     .rows
                     .iter()
-                    .map(|(cursor, node)| $edge { cursor: cursor.clone(), node: node.clone() })
+                    .map(|(cursor, node)| $edge {
+                        cursor: cursor.clone(),
+                        node: node.clone(),
+                    })
                     .collect()
             }
 

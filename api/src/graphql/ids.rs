@@ -1,9 +1,7 @@
 //! Global ids: opaque to clients, with the type in front.
 
 use async_graphql::ID;
-use service::id::{
-    ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId, VenueId,
-};
+use service::id::{ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId, VenueId};
 use uuid::Uuid;
 
 use crate::http::error::extend;
@@ -90,7 +88,18 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_none() {
-        for text in ["", "_", "cls", "cls_", "cls_1", "cls_xyz", "cls_0190000000007000800000000000000", "CLS_01900000000070008000000000000001", "cls_0190000000007000800000000000000A", "cls_{01900000-0000-7000-8000-000000000}"] {
+        for text in [
+            "",
+            "_",
+            "cls",
+            "cls_",
+            "cls_1",
+            "cls_xyz",
+            "cls_0190000000007000800000000000000",
+            "CLS_01900000000070008000000000000001",
+            "cls_0190000000007000800000000000000A",
+            "cls_{01900000-0000-7000-8000-000000000}",
+        ] {
             assert_eq!(AnyId::parse(&ID(text.to_owned())), None, "{text}");
         }
     }

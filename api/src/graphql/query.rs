@@ -37,13 +37,19 @@ impl Query {
                 .answer()?
                 .pop()
                 .map(|o| Organization(o).into()),
-            AnyId::PersonId(id) => people::find(service, &scope, id).await.answer()?.map(|p| User(p).into()),
+            AnyId::PersonId(id) => people::find(service, &scope, id)
+                .await
+                .answer()?
+                .map(|p| User(p).into()),
             AnyId::ClassId(id) => classes::by_ids(service, &scope, &[id])
                 .await
                 .answer()?
                 .pop()
                 .map(|c| Class(c).into()),
-            AnyId::VenueId(id) => venues::find(service, &scope, id).await.answer()?.map(|v| Venue(v).into()),
+            AnyId::VenueId(id) => venues::find(service, &scope, id)
+                .await
+                .answer()?
+                .map(|v| Venue(v).into()),
             AnyId::SessionId(id) => sessions::by_ids(service, &scope, &[id])
                 .await
                 .answer()?
@@ -215,7 +221,10 @@ impl Query {
         let health = health::check(service(ctx)?, asker.as_ref()).await;
         Ok(Some(Health {
             state: health.state.into(),
-            version: health.components.is_some().then(|| env!("CARGO_PKG_VERSION").to_owned()),
+            version: health
+                .components
+                .is_some()
+                .then(|| env!("CARGO_PKG_VERSION").to_owned()),
             components: health
                 .components
                 .map(|all| all.into_iter().map(ComponentHealth::from).collect()),

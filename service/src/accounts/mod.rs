@@ -35,7 +35,9 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("person", &self.person).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("person", &self.person)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,20 +128,26 @@ pub async fn login(service: &Service, email: &str, password: &str) -> Result<Tok
     let now = service.now();
     let secret = tokens::new_secret(service);
     let mut tx = service.begin().await?;
-    tx.run(
-        "INSERT INTO login (id, organization_id, person_id, refresh_hash, created_at, refreshed_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        vec![
-            id.into(),
-            person.organization_id.into(),
-            person.id.into(),
-            fingerprint(&[&secret]).to_vec().into(),
-            now.into(),
-            (now + LOGIN_LASTS).into(),
-        ],
+    tx.insert(vec![entity::login::Model {
+        id: id.0,
+        organization_id: person.organization_id.0,
+        person_id: person.id.0,
+        refresh_hash: fingerprint(&[&secret]).to_vec(),
+        created_at: now,
+        refreshed_at: now,
+        expires_at: now + LOGIN_LASTS,
+        ended_at: None,
+    }])
+    .await?;
+    audit::entry(
+        &tx,
+        person.organization_id,
+        Some(person.id),
+        "login",
+        ("User", person.id.0),
+        "signed in",
     )
     .await?;
-    audit::entry(&tx, person.organization_id, Some(person.id), "login", ("User", person.id.0), "signed in").await?;
     let row = find_login(&*tx, id).await?.ok_or(Error::Unauthenticated)?;
     tx.announce(Topic::Login(id));
     tx.commit().await?;
@@ -150,7 +158,11 @@ fn grant(service: &Service, row: &LoginRow, secret: &[u8], until: DateTime<Utc>)
     let (access, access_expires_at) = tokens::new_access(service, row.id)?;
     Ok(Tokens {
         person: row.person_id,
-        viewer: LoginRow { expires_at: until, ..clone(row) }.viewer(service.now())?,
+        viewer: LoginRow {
+            expires_at: until,
+            ..clone(row)
+        }
+        .viewer(service.now())?,
         access,
         access_expires_at,
         refresh: tokens::refresh_text(row.id, secret),
@@ -208,12 +220,7 @@ pub async fn refresh(service: &Service, refresh_token: &str) -> Result<Tokens> {
     grant(service, &row, &secret, until)
 }
 
-async fn end(
-    tx: &crate::Tx<'_>,
-    column: &'static str,
-    value: sea_orm::Value,
-    now: DateTime<Utc>,
-) -> Result<u64> {
+async fn end(tx: &crate::Tx<'_>, column: &'static str, value: sea_orm::Value, now: DateTime<Utc>) -> Result<u64> {
     tx.run(
         &format!("UPDATE login SET ended_at = $1 WHERE {column} = $2 AND ended_at IS NULL"),
         vec![now.into(), value],
@@ -274,7 +281,15 @@ pub async fn found(
     let tx = service.begin().await?;
     let id = organizations::insert(&tx, scope, organization, timezone).await?;
     let person = insert_account(&tx, id, admin).await?;
-    audit::entry(&tx, id, None, "found", ("Organization", id.0), "founded with its first admin").await?;
+    audit::entry(
+        &tx,
+        id,
+        None,
+        "found",
+        ("Organization", id.0),
+        "founded with its first admin",
+    )
+    .await?;
     tx.commit().await?;
     Ok((id, person))
 }
@@ -286,7 +301,9 @@ pub async fn add(
     organization: OrganizationId,
     account: &NewAccount<'_>,
 ) -> Result<PersonId> {
-    let Scope::System(reason) = scope else { return Err(Error::Forbidden) };
+    let Scope::System(reason) = scope else {
+        return Err(Error::Forbidden);
+    };
     let tx = service.begin().await?;
     let person = insert_account(&tx, organization, account).await?;
     audit::entry(&tx, organization, None, "createUser", ("User", person.0), reason).await?;
@@ -308,7 +325,7 @@ async fn insert_account(
         roll_number: None,
         role: account.role,
     };
-    let id = people::insert(tx, organization, &person).await?;
+    let id = people::insert(tx, organization, person).await?;
     let statement = tx.statement(
         "UPDATE person SET login_email = $1, password_hash = $2 WHERE id = $3",
         vec![email.into(), hash.into(), id.into()],

@@ -4,8 +4,8 @@
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use crate::error::{Error, Result};
 use crate::Service;
+use crate::error::{Error, Result};
 
 const MIN_CHARACTERS: usize = 10;
 const MAX_BYTES: usize = 128;
@@ -41,7 +41,10 @@ pub(super) async fn hash(service: &Service, password: &str) -> Result<String> {
         ));
     }
     if password.len() > MAX_BYTES {
-        return Err(Error::invalid("password", format!("a password has at most {MAX_BYTES} bytes")));
+        return Err(Error::invalid(
+            "password",
+            format!("a password has at most {MAX_BYTES} bytes"),
+        ));
     }
     let argon2 = service.password_cost.argon2()?;
     let mut salt = [0; 16];

@@ -57,7 +57,10 @@ pub(super) fn read_access(service: &Service, token: &str) -> Result<LoginId> {
         .and_then(|kid| BASE64.decode(kid).ok())
         .and_then(|id| id.try_into().ok())
         .ok_or(Error::Unauthenticated)?;
-    let key = service.keys.find(Purpose::AccessToken, id).ok_or(Error::Unauthenticated)?;
+    let key = service
+        .keys
+        .find(Purpose::AccessToken, id)
+        .ok_or(Error::Unauthenticated)?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.validate_exp = false;
     validation.validate_nbf = false;

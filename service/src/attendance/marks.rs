@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::{Tally, roll, rules};
 use crate::db::{Sql, Values};
@@ -13,7 +14,7 @@ use crate::events::Topic;
 use crate::id::{FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus, SessionState};
 use crate::scope::Scope;
-use crate::{Service, Tx, access, audit, sessions, text};
+use crate::{ROWS, Service, Tx, access, audit, sessions, text};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Mark {
@@ -86,7 +87,11 @@ pub(crate) struct Locked {
 }
 
 pub(crate) async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Locked> {
-    let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE OF s" };
+    let lock = if tx.for_update().is_empty() {
+        ""
+    } else {
+        " FOR UPDATE OF s"
+    };
     tx.one(
         &format!(
             "SELECT s.id, s.organization_id, s.starts_at, s.state, o.late_after_minutes, \
@@ -129,7 +134,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, session: &Locked, said: &[Statement])
             written.push((id, mark));
         }
     }
-    upsert(tx, session, &written).await?;
+    upsert(tx, session, written).await?;
     record(tx, session, &changes).await?;
     Ok(changes.len())
 }
@@ -192,42 +197,41 @@ pub(crate) async fn mark_absent(tx: &mut Tx<'_>, session: &Locked) -> Result<usi
     apply(tx, session, &absent).await
 }
 
-async fn upsert(tx: &Tx<'_>, session: &Locked, marks: &[(MarkId, Statement)]) -> Result<()> {
-    for some in marks.chunks(500) {
-        let mut values = Values::default();
-        let (org, id) = (values.push(session.organization_id), values.push(session.id));
-        let rows: Vec<String> = some
-            .iter()
-            .map(|(mark, said)| {
-                let columns = [
-                    values.push(*mark),
-                    org.clone(),
-                    id.clone(),
-                    values.push(said.student),
-                    values.push(said.status),
-                    values.push(said.source),
-                    values.push(said.evidence.as_ref().map(|e| e.similarity)),
-                    values.push(said.evidence.as_ref().and_then(|e| e.face).map(|f| f.0)),
-                    values.push(said.remark.clone()),
-                    values.push(said.at),
-                    values.push(said.by.map(|b| b.0)),
-                    values.push(said.job.map(|j| j.0)),
-                ];
-                format!("({})", columns.join(", "))
-            })
-            .collect();
-        tx.run(
-            &format!(
-                "INSERT INTO mark (id, organization_id, session_id, student_id, status, source, similarity, face_id, \
-                 remark, marked_at, marked_by, job_id) VALUES {} ON CONFLICT (session_id, student_id) DO UPDATE SET \
-                 status = excluded.status, source = excluded.source, similarity = excluded.similarity, \
-                 face_id = excluded.face_id, remark = excluded.remark, marked_at = excluded.marked_at, \
-                 marked_by = excluded.marked_by, job_id = excluded.job_id",
-                rows.join(", ")
-            ),
-            values.done(),
-        )
-        .await?;
+async fn upsert(tx: &Tx<'_>, session: &Locked, marks: Vec<(MarkId, Statement)>) -> Result<()> {
+    use entity::mark::{Column, Entity, Model};
+    let rows: Vec<_> = marks
+        .into_iter()
+        .map(|(id, said)| Model {
+            id: id.0,
+            organization_id: session.organization_id.0,
+            session_id: session.id.0,
+            student_id: said.student.0,
+            status: said.status,
+            source: said.source,
+            similarity: said.evidence.as_ref().map(|e| e.similarity),
+            face_id: said.evidence.as_ref().and_then(|e| e.face).map(|f| f.0),
+            remark: said.remark,
+            marked_at: said.at,
+            marked_by: said.by.map(|b| b.0),
+            job_id: said.job.map(|j| j.0),
+        })
+        .collect();
+    let mut standing = OnConflict::columns([Column::SessionId, Column::StudentId]);
+    standing.update_columns([
+        Column::Status,
+        Column::Source,
+        Column::Similarity,
+        Column::FaceId,
+        Column::Remark,
+        Column::MarkedAt,
+        Column::MarkedBy,
+        Column::JobId,
+    ]);
+    for some in rows.chunks(ROWS) {
+        Entity::insert_many(some.iter().cloned().map(Model::into_active_model))
+            .on_conflict(standing.clone())
+            .exec_without_returning(&**tx)
+            .await?;
     }
     Ok(())
 }
@@ -240,39 +244,22 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
     }
     let now = tx.service.now();
     let mut seq = session.event_seq;
-    for some in changes.chunks(500) {
-        let mut values = Values::default();
-        let (org, id) = (values.push(session.organization_id), values.push(session.id));
-        let at = values.push(now);
-        let rows: Vec<String> = some
-            .iter()
-            .map(|change| {
-                seq += 1;
-                let columns = [
-                    id.clone(),
-                    values.push(seq),
-                    org.clone(),
-                    values.push(change.student),
-                    values.push(change.from.map(|s| s.word().to_owned())),
-                    values.push(change.to.map(|s| s.word().to_owned())),
-                    values.push(change.source),
-                    values.push(change.by.map(|b| b.0)),
-                    at.clone(),
-                    values.push(change.remark.clone()),
-                ];
-                format!("({})", columns.join(", "))
-            })
-            .collect();
-        tx.run(
-            &format!(
-                "INSERT INTO mark_change (session_id, seq, organization_id, student_id, from_status, to_status, \
-                 source, by_id, at, remark) VALUES {}",
-                rows.join(", ")
-            ),
-            values.done(),
-        )
-        .await?;
-    }
+    let rows = changes.iter().map(|change| {
+        seq += 1;
+        entity::mark_change::Model {
+            session_id: session.id.0,
+            seq,
+            organization_id: session.organization_id.0,
+            student_id: change.student.0,
+            from_status: change.from,
+            to_status: change.to,
+            source: change.source,
+            by_id: change.by.map(|b| b.0),
+            at: now,
+            remark: change.remark.clone(),
+        }
+    });
+    tx.insert(rows.collect()).await?;
     let mut tally = session.tally;
     for change in changes {
         for (status, by) in [(change.from, -1), (change.to, 1)] {
@@ -354,12 +341,18 @@ pub async fn mark(
 }
 
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[MarkId]) -> Result<Vec<Mark>> {
-    select(service, scope, |values| format!("m.id IN {}", values.list(ids.iter().copied()))).await
+    select(service, scope, |values| {
+        format!("m.id IN {}", values.list(ids.iter().copied()))
+    })
+    .await
 }
 
 /// The marks that these jobs set.
 pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Mark>> {
-    select(service, scope, |values| format!("m.job_id IN {}", values.list(ids.iter().copied()))).await
+    select(service, scope, |values| {
+        format!("m.job_id IN {}", values.list(ids.iter().copied()))
+    })
+    .await
 }
 
 async fn select(service: &Service, scope: &Scope, which: impl FnOnce(&mut Values) -> String) -> Result<Vec<Mark>> {

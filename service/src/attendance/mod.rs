@@ -67,7 +67,13 @@ mod tests {
 
     #[test]
     fn unrecorded_students_are_unmarked_while_open_and_absent_once_closed() {
-        let tally = Tally { present: 5, late: 1, excused: 1, absent: 1, expected: 10 };
+        let tally = Tally {
+            present: 5,
+            late: 1,
+            excused: 1,
+            absent: 1,
+            expected: 10,
+        };
         let open = Summary::of(SessionState::Open, &tally);
         assert_eq!((open.absent, open.unmarked), (1, 2));
         assert_eq!(open.rate(), Some(6.0 / 7.0));

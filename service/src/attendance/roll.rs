@@ -19,10 +19,22 @@ use crate::{Service, Tx, access};
 macro_rules! on_roll {
     ($session:literal) => {
         concat!(
-            "SELECT rm.person_id FROM membership rm WHERE rm.class_id = ", $session, ".class_id AND ",
-            $session, ".state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > ", $session, ".starts_at) AND (",
-            $session, ".created_at <= ", $session, ".ends_at OR rm.joined_at < ", $session, ".ends_at) ",
-            "UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = ", $session, ".id"
+            "SELECT rm.person_id FROM membership rm WHERE rm.class_id = ",
+            $session,
+            ".class_id AND ",
+            $session,
+            ".state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > ",
+            $session,
+            ".starts_at) AND (",
+            $session,
+            ".created_at <= ",
+            $session,
+            ".ends_at OR rm.joined_at < ",
+            $session,
+            ".ends_at) ",
+            "UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = ",
+            $session,
+            ".id"
         )
     };
 }
@@ -43,9 +55,7 @@ pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
 /// After a change of a class's members.
 pub(crate) async fn recount_class(tx: &Tx<'_>, class: ClassId) -> Result<()> {
     tx.run(
-        &format!(
-            "UPDATE session SET expected = {EXPECTED} WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')"
-        ),
+        &format!("UPDATE session SET expected = {EXPECTED} WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')"),
         vec![class.into()],
     )
     .await?;
@@ -63,7 +73,9 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
         .all(
             concat!(
                 "SELECT p.id AS person_id FROM session s JOIN person p ON p.organization_id = s.organization_id ",
-                "WHERE s.id = $1 AND p.id IN (", on_roll!("s"), ") ORDER BY p.id"
+                "WHERE s.id = $1 AND p.id IN (",
+                on_roll!("s"),
+                ") ORDER BY p.id"
             ),
             vec![session.into()],
         )
@@ -76,7 +88,9 @@ pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> R
         .one(
             concat!(
                 "SELECT COUNT(*) AS value FROM session s JOIN person p ON p.organization_id = s.organization_id ",
-                "WHERE s.id = $1 AND p.id = $2 AND p.id IN (", on_roll!("s"), ")"
+                "WHERE s.id = $1 AND p.id = $2 AND p.id IN (",
+                on_roll!("s"),
+                ")"
             ),
             vec![session.into(), student.into()],
         )
@@ -129,7 +143,11 @@ impl Row {
             }),
             _ => None,
         };
-        Entry { session, student: self.student, mark }
+        Entry {
+            session,
+            student: self.student,
+            mark,
+        }
     }
 }
 
@@ -201,11 +219,7 @@ pub(crate) const CHANGE: &str =
     "h.session_id, h.seq, h.student_id, h.from_status, h.to_status, h.source, h.by_id, h.at, h.remark";
 
 /// The history of these lines, oldest first, in one statement.
-pub async fn histories(
-    service: &Service,
-    scope: &Scope,
-    entries: &[(SessionId, PersonId)],
-) -> Result<Vec<MarkChange>> {
+pub async fn histories(service: &Service, scope: &Scope, entries: &[(SessionId, PersonId)]) -> Result<Vec<MarkChange>> {
     let mut values = Values::default();
     let sessions: std::collections::BTreeSet<SessionId> = entries.iter().map(|e| e.0).collect();
     let students: std::collections::BTreeSet<PersonId> = entries.iter().map(|e| e.1).collect();
@@ -222,11 +236,7 @@ pub async fn histories(
 }
 
 /// The marks of these students in their sessions, for whoever holds the session already.
-pub(crate) async fn marks_of(
-    service: &Service,
-    session: SessionId,
-    students: &[PersonId],
-) -> Result<Vec<Mark>> {
+pub(crate) async fn marks_of(service: &Service, session: SessionId, students: &[PersonId]) -> Result<Vec<Mark>> {
     let mut values = Values::default();
     let id = values.push(session);
     let list = values.list(students.iter().copied());

@@ -127,7 +127,10 @@ mod tests {
         let starts = DateTime::UNIX_EPOCH;
         let grace = TimeDelta::minutes(10);
         assert_eq!(on_time(starts - grace, starts, 10), Present);
-        assert_eq!(on_time(starts + grace - TimeDelta::microseconds(1), starts, 10), Present);
+        assert_eq!(
+            on_time(starts + grace - TimeDelta::microseconds(1), starts, 10),
+            Present
+        );
         assert_eq!(on_time(starts + grace, starts, 10), Late);
     }
 }

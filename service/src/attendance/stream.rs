@@ -236,11 +236,19 @@ fn own(event: &Event) -> Arc<Event> {
         absent: is(MarkStatus::Absent),
         unmarked: i32::from(status.is_none()),
     };
-    Arc::new(Event { summary, ..event.clone() })
+    Arc::new(Event {
+        summary,
+        ..event.clone()
+    })
 }
 
 async fn check_cursor(service: &Service, session: SessionId, text: &str) -> Result<i64> {
-    let bad = || Error::invalid("after", "this cursor is not of this session, or older than 30 days; start without it");
+    let bad = || {
+        Error::invalid(
+            "after",
+            "this cursor is not of this session, or older than 30 days; start without it",
+        )
+    };
     let seq = read_cursor(text, session).ok_or_else(bad)?;
     let moment: Option<Moment> = service
         .db

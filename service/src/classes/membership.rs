@@ -56,7 +56,10 @@ pub async fn add_students(
     let found = reach(service, scope, class).await?;
     let viewer = scope.staff()?;
     if students.len() > ROWS_MAX {
-        return Err(Error::invalid("students", format!("at most {ROWS_MAX} students at a time")));
+        return Err(Error::invalid(
+            "students",
+            format!("at most {ROWS_MAX} students at a time"),
+        ));
     }
     let today = service.now().with_timezone(&viewer.timezone).date_naive();
     let joined = day_begins(viewer.timezone, from.unwrap_or(today))?;
@@ -81,21 +84,34 @@ pub async fn add_students(
             Err(error) => Err(error),
         });
     }
-    people::insert_many(&tx, viewer.organization, &new).await?;
+    let added: HashSet<PersonId> = new.iter().map(|(id, _)| *id).collect();
+    people::insert_many(&tx, viewer.organization, new).await?;
     let ids: HashSet<PersonId> = rows.iter().flatten().copied().collect();
     let joining = join(&tx, viewer, class, &ids, joined).await?;
     roll::recount_class(&tx, class).await?;
-    let summary = format!("{joining} joined, {} of them new", new.len());
+    let summary = format!("{joining} joined, {} of them new", added.len());
     audit::record(&tx, viewer, "addStudents", ("Class", class.0), &summary).await?;
-    for id in ids.iter().filter(|id| !new.iter().any(|(n, _)| n == *id)) {
-        audit::record(&tx, viewer, "addStudents", ("User", id.0), "a known student joined a class").await?;
+    for id in ids.difference(&added) {
+        audit::record(
+            &tx,
+            viewer,
+            "addStudents",
+            ("User", id.0),
+            "a known student joined a class",
+        )
+        .await?;
     }
     tx.commit().await?;
 
     let ids: Vec<PersonId> = ids.into_iter().collect();
     let mut people: HashMap<PersonId, Person> = HashMap::new();
     for some in ids.chunks(500) {
-        people.extend(people::by_ids(service, scope, some).await?.into_iter().map(|p| (p.id, p)));
+        people.extend(
+            people::by_ids(service, scope, some)
+                .await?
+                .into_iter()
+                .map(|p| (p.id, p)),
+        );
     }
     let rows = rows
         .into_iter()
@@ -158,7 +174,12 @@ fn resolve(student: &NewStudent, known: &[Known], added: &HashMap<String, Person
             None => Error::invalid("fullName", "name the student: by id, rollNumber or fullName"),
         });
     };
-    Ok(Resolved::New(NewPerson { full_name, email, roll_number: number, role: Role::Student }))
+    Ok(Resolved::New(NewPerson {
+        full_name,
+        email,
+        roll_number: number,
+        role: Role::Student,
+    }))
 }
 
 fn student_or_error(person: &Known) -> Result<Resolved> {
@@ -177,7 +198,10 @@ async fn join(
     joined: DateTime<Utc>,
 ) -> Result<usize> {
     let intervals: Vec<Interval> = tx
-        .all("SELECT person_id, left_at FROM membership WHERE class_id = $1", vec![class.into()])
+        .all(
+            "SELECT person_id, left_at FROM membership WHERE class_id = $1",
+            vec![class.into()],
+        )
         .await?;
     let mut latest: HashMap<PersonId, Option<DateTime<Utc>>> = HashMap::new();
     for Interval { person_id, left_at } in intervals {
@@ -195,27 +219,19 @@ async fn join(
             None => Some((*id, joined)),
         })
         .collect();
-    for some in joining.chunks(500) {
-        let mut values = Values::default();
-        let (org, class) = (values.push(viewer.organization), values.push(class));
-        let rows: Vec<String> = some
-            .iter()
-            .map(|(person, joined)| {
-                let id = values.push(tx.service.new_id());
-                let (person, joined) = (values.push(*person), values.push(*joined));
-                format!("({id}, {org}, {class}, {person}, {joined})")
-            })
-            .collect();
-        tx.run(
-            &format!(
-                "INSERT INTO membership (id, organization_id, class_id, person_id, joined_at) VALUES {}",
-                rows.join(", ")
-            ),
-            values.done(),
-        )
-        .await?;
-    }
-    Ok(joining.len())
+    let count = joining.len();
+    let rows = joining
+        .into_iter()
+        .map(|(person, joined_at)| entity::membership::Model {
+            id: tx.service.new_id(),
+            organization_id: viewer.organization.0,
+            class_id: class.0,
+            person_id: person.0,
+            joined_at,
+            left_at: None,
+        });
+    tx.insert(rows.collect()).await?;
+    Ok(count)
 }
 
 #[derive(FromQueryResult)]

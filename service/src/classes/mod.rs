@@ -85,41 +85,34 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
         return Err(Error::NotFound("teacher"));
     }
     if known.iter().any(|k| k.role == Role::Student) {
-        return Err(Error::invalid("teacherIds", "teacherIds names someone who is not a teacher"));
+        return Err(Error::invalid(
+            "teacherIds",
+            "teacherIds names someone who is not a teacher",
+        ));
     }
-    let statement = tx.statement(
-        "INSERT INTO class (id, organization_id, name, name_key, code, archived, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        vec![
-            class.id.into(),
-            viewer.organization.into(),
-            class.name.clone().into(),
-            class.name_key.clone().into(),
-            class.code.clone().into(),
-            false.into(),
-            class.created_at.into(),
-        ],
-    );
-    if let Err(error) = sea_orm::ConnectionTrait::execute_raw(&*tx, statement).await {
-        return Err(if is_duplicate(&error) {
+    let row = entity::class::Model {
+        id: class.id.0,
+        organization_id: viewer.organization.0,
+        name: class.name.clone(),
+        name_key: class.name_key.clone(),
+        code: class.code.clone(),
+        archived: false,
+        gallery_version: 0,
+        created_at: class.created_at,
+    };
+    tx.insert(vec![row]).await.map_err(|error| {
+        if is_duplicate(&error) {
             Error::conflict("CODE_TAKEN", "another class has this code")
         } else {
             error.into()
-        });
-    }
-    let mut values = Values::default();
-    let (class_id, org) = (values.push(class.id), values.push(viewer.organization));
-    let rows: Vec<String> = teachers
-        .iter()
-        .map(|teacher| format!("({class_id}, {}, {org})", values.push(*teacher)))
-        .collect();
-    if !rows.is_empty() {
-        tx.run(
-            &format!("INSERT INTO class_teacher (class_id, person_id, organization_id) VALUES {}", rows.join(", ")),
-            values.done(),
-        )
-        .await?;
-    }
+        }
+    })?;
+    let teaching = teachers.iter().map(|teacher| entity::class_teacher::Model {
+        class_id: class.id.0,
+        person_id: teacher.0,
+        organization_id: viewer.organization.0,
+    });
+    tx.insert(teaching.collect()).await?;
     audit::record(&tx, viewer, "createClass", ("Class", class.id.0), "created").await?;
     tx.commit().await?;
     Ok(class)

@@ -70,7 +70,10 @@ impl Hub {
             let (service, weak) = (service.clone(), Arc::downgrade(&channel));
             tokio::spawn(watch_session(service, id, start, weak));
         }
-        Seat { _channel: channel, receiver }
+        Seat {
+            _channel: channel,
+            receiver,
+        }
     }
 
     /// A job's latest state, as it changes.
@@ -81,7 +84,10 @@ impl Hub {
             let (service, weak) = (service.clone(), Arc::downgrade(&channel));
             tokio::spawn(watch_job(service, id, weak));
         }
-        Seat { _channel: channel, receiver }
+        Seat {
+            _channel: channel,
+            receiver,
+        }
     }
 }
 
@@ -111,12 +117,7 @@ where
     }
 }
 
-async fn watch_session(
-    service: Service,
-    id: SessionId,
-    start: i64,
-    channel: Weak<broadcast::Sender<Arc<Event>>>,
-) {
+async fn watch_session(service: Service, id: SessionId, start: i64, channel: Weak<broadcast::Sender<Arc<Event>>>) {
     let last = tokio::sync::Mutex::new(start);
     whenever(&service, Topic::Session(id), || async {
         let Some(channel) = channel.upgrade() else { return false };

@@ -91,10 +91,20 @@ mod tests {
     #[test]
     fn topics_survive_the_wire() {
         let id = Uuid::from_u128(7);
-        for topic in [Topic::Session(SessionId(id)), Topic::Job(JobId(id)), Topic::Login(LoginId(id))] {
+        for topic in [
+            Topic::Session(SessionId(id)),
+            Topic::Job(JobId(id)),
+            Topic::Login(LoginId(id)),
+        ] {
             assert_eq!(topic.to_string().parse::<Topic>().unwrap(), topic);
         }
-        for bad in ["", "session", "session/", "job/xyz", "cat/00000000-0000-0000-0000-000000000007"] {
+        for bad in [
+            "",
+            "session",
+            "session/",
+            "job/xyz",
+            "cat/00000000-0000-0000-0000-000000000007",
+        ] {
             assert!(bad.parse::<Topic>().is_err());
         }
     }

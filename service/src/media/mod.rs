@@ -4,10 +4,10 @@
 mod show;
 mod store;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 pub use show::{Served, open};
@@ -98,10 +98,9 @@ pub(crate) fn picture_error(error: &picture::PictureError) -> Error {
         picture::PictureError::UnsupportedKind => {
             Error::UnsupportedMedia("this is no JPEG, PNG, WebP or GIF picture".into())
         }
-        picture::PictureError::TooManyPixels { .. } => Error::TooLarge(format!(
-            "a photo has at most {} megapixels",
-            MAX_PIXELS / 1_000_000
-        )),
+        picture::PictureError::TooManyPixels { .. } => {
+            Error::TooLarge(format!("a photo has at most {} megapixels", MAX_PIXELS / 1_000_000))
+        }
         picture::PictureError::Unreadable(_) => {
             Error::UnsupportedMedia("this picture cannot be read: its header is damaged".into())
         }

@@ -32,7 +32,9 @@ struct Place {
 /// Opens a signed address; whatever is wrong with it, there is nothing.
 pub async fn open(service: &Service, token: &str) -> Result<Served> {
     let nothing = Error::NotFound("picture");
-    let Some(shown) = read_address(service, token) else { return Err(nothing) };
+    let Some(shown) = read_address(service, token) else {
+        return Err(nothing);
+    };
     let (sql, id) = match shown {
         Shown::Photo(id) | Shown::Annotated(id) => ("SELECT media_key FROM photo WHERE id = $1", id.0),
         Shown::Face(id) => ("SELECT crop_key AS media_key FROM face WHERE id = $1", id.0),
@@ -47,7 +49,10 @@ pub async fn open(service: &Service, token: &str) -> Result<Served> {
         Shown::Photo(_) => draw(service, bytes, Vec::new()).await?,
         Shown::Annotated(id) => draw(service, bytes, labels(service, id).await?).await?,
     };
-    Ok(Served { bytes, content_type: "image/jpeg" })
+    Ok(Served {
+        bytes,
+        content_type: "image/jpeg",
+    })
 }
 
 async fn draw(service: &Service, bytes: Bytes, labels: Vec<Label>) -> Result<Bytes> {
@@ -96,7 +101,10 @@ impl Found {
             NeedsReview => (DOUBTFUL, "?"),
             Unknown | Dismissed => (STRANGER, ""),
         };
-        let percent = self.similarity.filter(|_| self.full_name.is_some()).map_or_else(String::new, |s| format!(" {s:.2}"));
+        let percent = self
+            .similarity
+            .filter(|_| self.full_name.is_some())
+            .map_or_else(String::new, |s| format!(" {s:.2}"));
         let named = |name: Option<String>| name.map_or_else(String::new, |n| format!("{n}{doubt}{percent}"));
         Label {
             x: self.x,

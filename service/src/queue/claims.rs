@@ -91,7 +91,11 @@ pub async fn claim(service: &Service, kind: JobKind) -> Result<Option<Claim>> {
     let kind = values.push(kind);
     let now = now(service, &mut values);
     let until = later(service, &mut values, LEASE);
-    let skip = if service.db.is_postgres() { "FOR UPDATE OF j SKIP LOCKED" } else { "" };
+    let skip = if service.db.is_postgres() {
+        "FOR UPDATE OF j SKIP LOCKED"
+    } else {
+        ""
+    };
     let sql = format!(
         "UPDATE job SET status = 'RUNNING', fence = fence + 1, attempts = attempts + 1, lease_until = {until}, \
          started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
@@ -111,11 +115,7 @@ pub async fn claim(service: &Service, kind: JobKind) -> Result<Option<Claim>> {
 }
 
 /// Changes a job under its fence; false where the lease was lost.
-async fn change(
-    service: &Service,
-    claim: &Claim,
-    set: impl FnOnce(&mut Values) -> String,
-) -> Result<bool> {
+async fn change(service: &Service, claim: &Claim, set: impl FnOnce(&mut Values) -> String) -> Result<bool> {
     let mut values = Values::default();
     let (id, fence) = (values.push(claim.id), values.push(claim.fence));
     let set = set(&mut values);

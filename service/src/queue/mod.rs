@@ -138,33 +138,42 @@ const fn priority(kind: JobKind) -> i32 {
 /// Inserts the job in the caller's transaction and wakes a worker after its commit.
 pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
     let id = JobId(tx.service.new_id());
-    let mut values = Values::default();
-    let columns = [
-        values.push(id),
-        values.push(new.organization),
-        values.push(new.kind),
-        "'QUEUED', 'WAITING', 0, 0".to_owned(),
-        values.push(priority(new.kind)),
-        claims::now(tx.service, &mut values),
-        "0".to_owned(),
-        values.push(PAYLOAD_VERSION),
-        values.push(serde_json::json!({})),
-        "0, FALSE".to_owned(),
-        values.push(new.submitted_by),
-        values.push(new.session.map(|s| s.0)),
-        values.push(new.class.map(|c| c.0)),
-        values.push(new.person.map(|p| p.0)),
-        values.push(tx.service.now()),
-    ];
-    let sql = format!(
-        "INSERT INTO job (id, organization_id, kind, status, stage, progress, attempts, priority, available_at, fence, \
-         payload_version, payload, revision, error_retryable, submitted_by, session_id, class_id, person_id, \
-         created_at) VALUES ({})",
-        columns.join(", ")
-    );
-    tx.run(&sql, values.done()).await?;
+    tx.insert(vec![entity::job::Model {
+        id: id.0,
+        organization_id: new.organization.0,
+        kind: new.kind,
+        status: JobStatus::Queued,
+        stage: JobStage::Waiting,
+        progress: 0.0,
+        attempts: 0,
+        priority: priority(new.kind),
+        // Since ever: no difference between two machines' clocks makes a new job wait.
+        available_at: DateTime::UNIX_EPOCH,
+        fence: 0,
+        lease_until: None,
+        payload_version: PAYLOAD_VERSION,
+        payload: serde_json::json!({}),
+        trace: None,
+        revision: 0,
+        error_code: None,
+        error_message: None,
+        error_retryable: false,
+        submitted_by: Some(new.submitted_by.0),
+        session_id: new.session.map(|s| s.0),
+        class_id: new.class.map(|c| c.0),
+        person_id: new.person.map(|p| p.0),
+        timings: None,
+        created_at: tx.service.now(),
+        started_at: None,
+        finished_at: None,
+    }])
+    .await?;
     tx.announce(Topic::Job(id));
-    tx.wake(WakeUp { kind: new.kind, job: Some(id), trace: None });
+    tx.wake(WakeUp {
+        kind: new.kind,
+        job: Some(id),
+        trace: None,
+    });
     Ok(id)
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::claims::{claimable, earlier, fail_exhausted, later, now};
 use super::WakeUp;
+use super::claims::{claimable, earlier, fail_exhausted, later, now};
 use crate::Service;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
@@ -35,9 +35,13 @@ pub async fn beat(service: &Service, node: Uuid, slots: usize) -> Result<()> {
 
 pub async fn leave(service: &Service, node: Uuid) -> Result<()> {
     let db = service.db.writer();
-    db.run("DELETE FROM worker_node WHERE id = $1", vec![node.into()]).await?;
-    db.run("DELETE FROM lease WHERE name = $1 AND holder = $2", vec![DUTY.into(), node.into()])
+    db.run("DELETE FROM worker_node WHERE id = $1", vec![node.into()])
         .await?;
+    db.run(
+        "DELETE FROM lease WHERE name = $1 AND holder = $2",
+        vec![DUTY.into(), node.into()],
+    )
+    .await?;
     Ok(())
 }
 
@@ -93,7 +97,14 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
     for Waiting { kind, jobs } in waiting {
         let some = idle.min(usize::try_from(jobs).unwrap_or(0));
         for _ in 0..some {
-            super::send(&service.wake, WakeUp { kind, job: None, trace: None });
+            super::send(
+                &service.wake,
+                WakeUp {
+                    kind,
+                    job: None,
+                    trace: None,
+                },
+            );
         }
         idle -= some;
         woken += some;

@@ -2,7 +2,7 @@
 //! photo is rejected.
 
 use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, recognize, store_crops};
-use crate::db::{Sql, Values};
+use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::id::{OrganizationId, PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
@@ -29,7 +29,9 @@ struct NewTemplate<'a> {
 }
 
 pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos: &[EnrolledPhoto]) -> Result<()> {
-    let person = claim.person_id.ok_or_else(|| Error::internal("an enrolment without a person"))?;
+    let person = claim
+        .person_id
+        .ok_or_else(|| Error::internal("an enrolment without a person"))?;
     let seen: Vec<&Seen> = photos.iter().filter_map(|p| p.seen.as_ref()).collect();
     let mut watch = Watch::start(claim, &seen);
     let templates: Vec<NewTemplate<'_>> = photos
@@ -45,7 +47,11 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
         })
         .collect();
     watch.timings.r#match = watch.lap();
-    let crops = templates.iter().filter_map(|t| t.face).map(|f| f.crop.clone()).collect();
+    let crops = templates
+        .iter()
+        .filter_map(|t| t.face)
+        .map(|f| f.crop.clone())
+        .collect();
     let keys = store_crops(service, claim, crops).await?;
 
     let mut tx = service.begin().await?;
@@ -69,7 +75,9 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
 
 /// The person's face in an enrolment photo, and what speaks against it.
 fn choose(seen: Option<&Seen>) -> (Option<&SeenFace>, Vec<&'static str>) {
-    let Some(seen) = seen else { return (None, vec!["UNREADABLE_IMAGE"]) };
+    let Some(seen) = seen else {
+        return (None, vec!["UNREADABLE_IMAGE"]);
+    };
     let area = |f: &SeenFace| i64::from(f.width) * i64::from(f.height);
     let mut faces: Vec<&SeenFace> = seen.faces.iter().collect();
     faces.sort_by_key(|f| std::cmp::Reverse(area(f)));
@@ -93,13 +101,14 @@ async fn insert(
     accepted: TemplateStatus,
 ) -> Result<()> {
     let mut keys = keys.into_iter();
-    let mut values = Values::default();
-    let org = values.push(claim.organization_id);
-    let (person, job) = (values.push(person), values.push(claim.id));
-    let (model, now) = (values.push(embedder.name.clone()), values.push(tx.service.now()));
+    let now = tx.service.now();
     let mut rows = Vec::with_capacity(templates.len());
     for template in templates {
-        let status = if template.rejections.is_empty() { accepted } else { TemplateStatus::Rejected };
+        let status = if template.rejections.is_empty() {
+            accepted
+        } else {
+            TemplateStatus::Rejected
+        };
         // What is rejected is kept as a picture, for the person who asks why; never as numbers.
         let embedding = template
             .face
@@ -107,32 +116,22 @@ async fn insert(
             .filter(|_| template.rejections.is_empty())
             .map(|e| gallery::seal(tx.service, claim.organization_id, template.id, e))
             .transpose()?;
-        let quality = template.face.map(|f| serde_json::to_value(f.quality)).transpose()?;
-        let columns = [
-            values.push(template.id),
-            org.clone(),
-            person.clone(),
-            job.clone(),
-            values.push(template.index),
-            model.clone(),
-            values.push(status),
-            values.push(embedding),
-            values.push(quality),
-            values.push(serde_json::to_value(&template.rejections)?),
-            values.push(template.face.and_then(|_| keys.next())),
-            now.clone(),
-        ];
-        rows.push(format!("({})", columns.join(", ")));
+        rows.push(entity::face_template::Model {
+            id: template.id.0,
+            organization_id: claim.organization_id.0,
+            person_id: person.0,
+            job_id: claim.id.0,
+            photo_index: template.index,
+            model: embedder.name.clone(),
+            status,
+            embedding,
+            quality: template.face.map(|f| serde_json::to_value(f.quality)).transpose()?,
+            rejections: serde_json::to_value(&template.rejections)?,
+            crop_key: template.face.and_then(|_| keys.next()),
+            created_at: now,
+        });
     }
-    tx.run(
-        &format!(
-            "INSERT INTO face_template (id, organization_id, person_id, job_id, photo_index, model, status, embedding, \
-             quality, rejections, crop_key, created_at) VALUES {}",
-            rows.join(", ")
-        ),
-        values.done(),
-    )
-    .await?;
+    tx.insert(rows).await?;
     Ok(())
 }
 

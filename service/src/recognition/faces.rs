@@ -71,49 +71,43 @@ pub(super) async fn insert(
     session: Option<SessionId>,
     faces: &[NewFace],
 ) -> Result<()> {
-    for some in faces.chunks(200) {
-        let mut values = Values::default();
-        let (org, photo, job) = (
-            values.push(claim.organization_id),
-            values.push(photo),
-            values.push(claim.id),
-        );
-        let (session, now) = (values.push(session.map(|s| s.0)), values.push(tx.service.now()));
-        let mut rows = Vec::with_capacity(some.len());
-        for face in some {
-            let candidates: Vec<Candidate> = face
-                .verdict
-                .candidates
-                .iter()
-                .map(|(student, similarity)| Candidate {
-                    student: *student,
-                    similarity: *similarity,
-                })
-                .collect();
-            let mut columns = vec![values.push(face.id), org.clone(), photo.clone(), job.clone(), session.clone()];
-            columns.extend(face.bounds.map(|n| values.push(n)));
-            columns.push(values.push(f64::from(face.score)));
-            columns.push(values.push(serde_json::to_value(face.quality)?));
-            columns.push(values.push(face.verdict.decision));
-            columns.push(values.push(face.verdict.reason.map(|r| r.word().to_owned())));
-            columns.push(values.push(face.verdict.student.map(|s| s.0)));
-            columns.push(values.push(face.verdict.similarity.map(f64::from)));
-            columns.push(values.push(serde_json::to_value(candidates)?));
-            columns.push(values.push(face.crop_key.clone()));
-            columns.push(now.clone());
-            rows.push(format!("({})", columns.join(", ")));
-        }
-        tx.run(
-            &format!(
-                "INSERT INTO face (id, organization_id, photo_id, job_id, session_id, x, y, width, height, \
-                 detection_score, quality, decision, reason, student_id, similarity, candidates, crop_key, created_at) \
-                 VALUES {}",
-                rows.join(", ")
-            ),
-            values.done(),
-        )
-        .await?;
+    let now = tx.service.now();
+    let mut rows = Vec::with_capacity(faces.len());
+    for face in faces {
+        let candidates: Vec<Candidate> = face
+            .verdict
+            .candidates
+            .iter()
+            .map(|(student, similarity)| Candidate {
+                student: *student,
+                similarity: *similarity,
+            })
+            .collect();
+        let [x, y, width, height] = face.bounds;
+        rows.push(entity::face::Model {
+            id: face.id.0,
+            organization_id: claim.organization_id.0,
+            photo_id: photo.0,
+            job_id: claim.id.0,
+            session_id: session.map(|s| s.0),
+            x,
+            y,
+            width,
+            height,
+            detection_score: face.score.into(),
+            quality: serde_json::to_value(face.quality)?,
+            decision: face.verdict.decision,
+            reason: face.verdict.reason,
+            student_id: face.verdict.student.map(|s| s.0),
+            similarity: face.verdict.similarity.map(f64::from),
+            candidates: serde_json::to_value(candidates)?,
+            crop_key: Some(face.crop_key.clone()),
+            decided_by: None,
+            decided_at: None,
+            created_at: now,
+        });
     }
+    tx.insert(rows).await?;
     Ok(())
 }
 
@@ -136,9 +130,15 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[FaceId]) -> Result<
 
 /// The faces of these photos, from left to right.
 pub async fn by_photos(service: &Service, scope: &Scope, ids: &[PhotoId]) -> Result<Vec<Face>> {
-    select(service, scope, |v| format!("f.photo_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("f.photo_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }
 
 pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Face>> {
-    select(service, scope, |v| format!("f.job_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("f.job_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }

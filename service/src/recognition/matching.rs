@@ -35,18 +35,19 @@ impl Verdict {
 /// `similarities[face][student]`, cosine; of a face without an embedding none. A face at or above
 /// `match_at` is matched to the student whom the best assignment gives it, if that student is
 /// also its own nearest; from `review_at` on a person decides.
-pub fn decide(
-    students: &[PersonId],
-    similarities: &[Option<Vec<f32>>],
-    match_at: f32,
-    review_at: f32,
-) -> Vec<Verdict> {
+pub fn decide(students: &[PersonId], similarities: &[Option<Vec<f32>>], match_at: f32, review_at: f32) -> Vec<Verdict> {
     let gains: Vec<Vec<f64>> = similarities
         .iter()
         .map(|row| match row {
             Some(row) => row
                 .iter()
-                .map(|s| if *s >= match_at { 1.0 + f64::from(*s - match_at) } else { 0.0 })
+                .map(|s| {
+                    if *s >= match_at {
+                        1.0 + f64::from(*s - match_at)
+                    } else {
+                        0.0
+                    }
+                })
                 .collect(),
             None => vec![0.0; students.len()],
         })
@@ -74,9 +75,11 @@ fn verdict(students: &[PersonId], row: &[f32], assigned: Option<usize>, match_at
             Some(_) => (FaceDecision::NeedsReview, Some(FaceReason::Ambiguous), Some(best)),
             None => (FaceDecision::NeedsReview, Some(FaceReason::SecondClaim), Some(best)),
         },
-        Some(best) if row[best] >= review_at => {
-            (FaceDecision::NeedsReview, Some(FaceReason::BetweenThresholds), Some(best))
-        }
+        Some(best) if row[best] >= review_at => (
+            FaceDecision::NeedsReview,
+            Some(FaceReason::BetweenThresholds),
+            Some(best),
+        ),
         _ => (FaceDecision::Unknown, Some(FaceReason::BelowThreshold), None),
     };
     Verdict {
@@ -166,7 +169,11 @@ mod tests {
     }
 
     fn total(gains: &[Vec<f64>], assigned: &[Option<usize>]) -> f64 {
-        assigned.iter().enumerate().filter_map(|(r, c)| c.map(|c| gains[r][c])).sum()
+        assigned
+            .iter()
+            .enumerate()
+            .filter_map(|(r, c)| c.map(|c| gains[r][c]))
+            .sum()
     }
 
     fn best_by_trying(gains: &[Vec<f64>], row: usize, taken: &mut Vec<bool>) -> f64 {
@@ -190,7 +197,13 @@ mod tests {
             let gains: Vec<Vec<f64>> = (0..rows)
                 .map(|_| {
                     (0..columns)
-                        .map(|_| if random.random_bool(0.4) { 0.0 } else { random.random_range(0.0..2.0) })
+                        .map(|_| {
+                            if random.random_bool(0.4) {
+                                0.0
+                            } else {
+                                random.random_range(0.0..2.0)
+                            }
+                        })
                         .collect()
                 })
                 .collect();
@@ -198,9 +211,16 @@ mod tests {
             let mut seen: Vec<usize> = assigned.iter().flatten().copied().collect();
             seen.sort_unstable();
             seen.dedup();
-            assert_eq!(seen.len(), assigned.iter().flatten().count(), "a student twice: {gains:?}");
+            assert_eq!(
+                seen.len(),
+                assigned.iter().flatten().count(),
+                "a student twice: {gains:?}"
+            );
             let best = best_by_trying(&gains, 0, &mut vec![false; columns]);
-            assert!((total(&gains, &assigned) - best).abs() < 1e-9, "{gains:?}: {assigned:?}");
+            assert!(
+                (total(&gains, &assigned) - best).abs() < 1e-9,
+                "{gains:?}: {assigned:?}"
+            );
         }
     }
 
@@ -230,7 +250,10 @@ mod tests {
         let s = students(2);
         let verdicts = decide(&s, &[Some(vec![0.9, 0.6]), Some(vec![0.85, 0.1])], 0.5, 0.4);
         assert!(verdicts.iter().all(|v| v.student == Some(s[0])));
-        assert_eq!(verdicts.iter().filter(|v| v.decision == FaceDecision::Matched).count(), 1);
+        assert_eq!(
+            verdicts.iter().filter(|v| v.decision == FaceDecision::Matched).count(),
+            1
+        );
     }
 
     #[test]

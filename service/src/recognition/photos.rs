@@ -41,10 +41,16 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[PhotoId]) -> Result
 }
 
 pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Photo>> {
-    select(service, scope, |v| format!("h.job_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("h.job_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }
 
 /// The photos of these sessions, oldest first.
 pub async fn by_sessions(service: &Service, scope: &Scope, ids: &[SessionId]) -> Result<Vec<Photo>> {
-    select(service, scope, |v| format!("h.session_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("h.session_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }

@@ -40,7 +40,13 @@ pub async fn recognize(
     let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
     let verdicts = verdicts
         .into_iter()
-        .map(|v| if v.student.is_none_or(|s| roll.contains(&s)) { v } else { forget_student(v) })
+        .map(|v| {
+            if v.student.is_none_or(|s| roll.contains(&s)) {
+                v
+            } else {
+                forget_student(v)
+            }
+        })
         .collect();
     let faces = new_faces(service, &seen, verdicts, keys);
     faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
@@ -86,7 +92,10 @@ pub async fn identify(
             let members: HashSet<PersonId> = crate::classes::members_now(service, class).await?.into_iter().collect();
             (gallery::of_class(service, class, embedder).await?, Some(members))
         }
-        None => (gallery::of_organization(service, claim.organization_id, embedder).await?, None),
+        None => (
+            gallery::of_organization(service, claim.organization_id, embedder).await?,
+            None,
+        ),
     };
     let verdicts = match_faces(&gallery, &seen, embedder, |student| {
         members.as_ref().is_none_or(|m| m.contains(student))

@@ -4,9 +4,8 @@
 use bytes::Bytes;
 
 use crate::attendance::marks;
-use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
-use crate::id::{ClassId, JobId, PersonId, PhotoId, SessionId};
+use crate::id::{ClassId, JobId, PersonId, SessionId};
 use crate::idempotency::{self, Request};
 use crate::keys::fingerprint;
 use crate::kinds::{JobKind, Role, SessionState};
@@ -74,12 +73,7 @@ pub async fn enrol_faces(
 }
 
 /// Queues the question who is in a photo, among a class or (admins) the organization.
-pub async fn identify_faces(
-    service: &Service,
-    scope: &Scope,
-    photo: Bytes,
-    class: Option<ClassId>,
-) -> Result<Job> {
+pub async fn identify_faces(service: &Service, scope: &Scope, photo: Bytes, class: Option<ClassId>) -> Result<Job> {
     match class {
         Some(class) => {
             classes::reach(service, scope, class).await?;
@@ -133,7 +127,10 @@ async fn submit(
 ) -> Result<Job> {
     let viewer = scope.viewer()?;
     if photos.is_empty() || photos.len() > ENROLMENT_PHOTOS_MAX {
-        return Err(Error::invalid("photos", format!("give 1 to {ENROLMENT_PHOTOS_MAX} photos")));
+        return Err(Error::invalid(
+            "photos",
+            format!("give 1 to {ENROLMENT_PHOTOS_MAX} photos"),
+        ));
     }
     for photo in &photos {
         media::check(photo, viewer.max_upload_bytes)?;
@@ -171,7 +168,10 @@ async fn submit(
             break;
         }
     }
-    let sizes: Vec<i64> = photos.iter().map(|p| i64::try_from(p.len()).unwrap_or(i64::MAX)).collect();
+    let sizes: Vec<i64> = photos
+        .iter()
+        .map(|p| i64::try_from(p.len()).unwrap_or(i64::MAX))
+        .collect();
     drop(photos);
     let written = match stored {
         Ok(()) => write(service, viewer, of, &keys, &sizes, request.as_ref(), operation).await,
@@ -222,34 +222,23 @@ async fn write(
         session = Some(id);
     }
     let job = queue::insert(&mut tx, of.job(viewer)).await?;
-    let mut values = Values::default();
-    let (org, job_id, me) = (
-        values.push(viewer.organization),
-        values.push(job),
-        values.push(viewer.person),
-    );
-    let session = values.push(session.map(|s| s.0));
-    let now = values.push(service.now());
-    let rows: Vec<String> = keys
-        .iter()
-        .zip(sizes)
-        .enumerate()
-        .map(|(position, (key, size))| {
-            let id = values.push(PhotoId(service.new_id()));
-            let position = values.push(i32::try_from(position).unwrap_or(i32::MAX));
-            let (key, size) = (values.push(key.clone()), values.push(*size));
-            format!("({id}, {org}, {job_id}, {position}, {session}, {key}, {size}, {now}, {me})")
-        })
-        .collect();
-    tx.run(
-        &format!(
-            "INSERT INTO photo (id, organization_id, job_id, position, session_id, media_key, byte_size, submitted_at, \
-             uploaded_by) VALUES {}",
-            rows.join(", ")
-        ),
-        values.done(),
-    )
-    .await?;
+    let submitted_at = service.now();
+    let photos = (0..)
+        .zip(keys.iter().zip(sizes))
+        .map(|(position, (key, size))| entity::photo::Model {
+            id: service.new_id(),
+            organization_id: viewer.organization.0,
+            job_id: job.0,
+            position,
+            session_id: session.map(|s| s.0),
+            media_key: Some(key.clone()),
+            byte_size: *size,
+            width: None,
+            height: None,
+            submitted_at,
+            uploaded_by: Some(viewer.person.0),
+        });
+    tx.insert(photos.collect()).await?;
     if let Some(request) = request
         && !idempotency::keep(&tx, viewer, request, job).await?
     {

@@ -58,12 +58,18 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[TemplateId]) -> Res
 }
 
 pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Template>> {
-    select(service, scope, |v| format!("t.job_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("t.job_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }
 
 /// The templates of these people, oldest first.
 pub async fn of_people(service: &Service, scope: &Scope, ids: &[PersonId]) -> Result<Vec<Template>> {
-    select(service, scope, |v| format!("t.person_id IN {}", v.list(ids.iter().copied()))).await
+    select(service, scope, |v| {
+        format!("t.person_id IN {}", v.list(ids.iter().copied()))
+    })
+    .await
 }
 
 /// Whether a person `p` has enough accepted templates of one model, in SQL.

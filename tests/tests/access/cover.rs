@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tests::client::Client;
 
 use crate::changes::MUTATIONS;
-use crate::looks::{NODES, OBJECTS, PEOPLE, QUERIES, SUBSCRIPTIONS};
+use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
+use crate::objects::{OBJECTS, PEOPLE};
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.

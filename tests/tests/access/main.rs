@@ -6,6 +6,7 @@ mod changes;
 mod cover;
 mod looks;
 mod media;
+mod objects;
 mod place;
 mod table;
 
@@ -25,8 +26,8 @@ async fn look(world: World) {
     for rows in [
         looks::QUERIES,
         looks::NODES,
-        looks::PEOPLE,
-        looks::OBJECTS,
+        objects::PEOPLE,
+        objects::OBJECTS,
         looks::SUBSCRIPTIONS,
     ] {
         table::check(&land, rows).await;

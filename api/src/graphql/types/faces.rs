@@ -29,7 +29,10 @@ impl Photo {
     /// the same with a box and a name drawn for each face
     async fn annotated_url(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let service = service(ctx)?;
-        Ok(self.0.is_kept.then(|| media::address(service, Shown::Annotated(self.0.id))))
+        Ok(self
+            .0
+            .is_kept
+            .then(|| media::address(service, Shown::Annotated(self.0.id))))
     }
 
     /// upright pixels; null until decoded
@@ -234,7 +237,10 @@ impl FaceTemplate {
 
     async fn crop_url(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let service = service(ctx)?;
-        Ok(self.0.has_crop.then(|| media::address(service, Shown::Template(self.0.id))))
+        Ok(self
+            .0
+            .has_crop
+            .then(|| media::address(service, Shown::Template(self.0.id))))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
