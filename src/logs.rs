@@ -4,8 +4,11 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::Failure;
 use crate::settings::{LogFormat, Settings};
@@ -13,16 +16,26 @@ use crate::settings::{LogFormat, Settings};
 /// These tell of each step of theirs, which is no news of Muster.
 const QUIET: &str = "sqlx=warn,sea_orm_migration=warn,apalis_core=warn,poem::server=warn";
 
+const OWN: [&str; 7] = ["muster", "api", "worker", "service", "models", "picture", "migration"];
+
+/// What libraries say at TRACE is what passes through them: a WebSocket's, each message with its
+/// token. Whatever an operator asks for, that is not written.
+fn keeps_secrets(about: &Metadata<'_>) -> bool {
+    let from = about.target().split("::").next().unwrap_or_default();
+    *about.level() < Level::TRACE || OWN.contains(&from)
+}
+
 /// `serving`: whether this process stays; one that does a single thing speaks only of trouble.
 pub(crate) fn start(settings: &Settings, serving: bool) -> Result<(), Failure> {
     let default = format!("{},{QUIET}", if serving { "info" } else { "warn" });
     let directives = settings.log.as_deref().unwrap_or(&default);
     let filter = EnvFilter::builder().parse(directives).map_err(Failure::failed)?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = registry().with(filter).with(filter_fn(keeps_secrets));
+    let lines = fmt::layer().with_writer(io::stderr);
     match settings.log_format {
-        LogFormat::Pretty => log.with_ansi(colour).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => log.with(lines.with_ansi(colour)).try_init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
     }
     .map_err(Failure::failed)?;
     panic::set_hook(Box::new(log_panic));

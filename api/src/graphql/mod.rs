@@ -29,8 +29,9 @@ use subscription::Subscription;
 
 pub type MusterSchema = Schema<Query, Mutation, Subscription>;
 
-/// Deep enough for every page of a client, too shallow for a loop of relations.
-const MAX_DEPTH: usize = 14;
+/// Deep enough for what tools ask of the schema itself (nine `ofType` in each other), too shallow
+/// for a loop of relations.
+const MAX_DEPTH: usize = 16;
 const MAX_COMPLEXITY: usize = 2000;
 
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
@@ -104,5 +105,28 @@ trait Answer<T> {
 impl<T> Answer<T> for service::Result<T> {
     fn answer(self) -> async_graphql::Result<T> {
         self.map_err(extend)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GraphiQL, code generators and linters all begin with this question.
+    #[tokio::test]
+    async fn tools_may_read_the_schema() {
+        let of_type = (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
+        let input = format!("name description defaultValue type {{ {of_type} }}");
+        let query = format!(
+            "{{ __schema {{ queryType {{ name }} mutationType {{ name }} subscriptionType {{ name }} types {{ \
+             kind name description specifiedByURL fields(includeDeprecated: true) {{ name description \
+             args {{ {input} }} type {{ {of_type} }} isDeprecated deprecationReason }} \
+             inputFields {{ {input} }} interfaces {{ {of_type} }} \
+             enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }} \
+             possibleTypes {{ {of_type} }} }} \
+             directives {{ name description locations args {{ {input} }} }} }} }}"
+        );
+        let answer = builder().finish().execute(query).await;
+        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A row has three letters for each role: for the own class, another class of the organization,
 //! and a class of another organization. `v` a value, `-` null without an error, `y` and `n`
-//! whether a list names the thing, `F` FORBIDDEN, `4` NOT_FOUND, `I` INVALID_INPUT,
+//! whether a list names the thing, `F` FORBIDDEN, `4` `NOT_FOUND`, `I` `INVALID_INPUT`,
 //! `U` UNAUTHENTICATED.
 
 use std::time::Duration;

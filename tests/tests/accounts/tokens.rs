@@ -20,7 +20,8 @@ use tests::world::{Mode, PASSWORD, SECRET, Setup, World};
 
 use crate::device::{Device, LOGOUT, email, member, works};
 
-const OTHER_SECRET: &str = "another secret key, of more than 32 bytes too";
+const OLD_KEY: &str = "an old secret key of more than 32 bytes";
+const NEW_KEY: &str = "a new secret key of more than 32 bytes";
 
 async fn at_a_time(start: chrono::DateTime<chrono::Utc>) -> (World, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(start));
@@ -96,7 +97,7 @@ async fn refuses(world: World) {
     let mut bad = vec![
         (
             "another key",
-            login_at(&world.twin(|p| p.keys = ring(OTHER_SECRET, &[])), &email).await,
+            login_at(&world.twin(|p| p.keys = ring(NEW_KEY, &[])), &email).await,
         ),
         ("not yet", login_at(&at(TimeDelta::minutes(5)), &email).await),
         ("no longer", login_at(&at(-TimeDelta::minutes(16)), &email).await),
@@ -153,24 +154,28 @@ async fn refuses(world: World) {
     assert_eq!(names, ["aud", "exp", "iat", "iss", "nbf", "sub"]);
 
     // The key is changed and the old one kept in the ring: nobody has to sign in again.
-    let rotated = world.twin(|p| p.keys = ring(OTHER_SECRET, &[SECRET]));
+    let rotated = world.twin(|p| p.keys = ring(NEW_KEY, &[SECRET]));
     assert!(accounts::authenticate(&rotated, &same).await.is_ok());
-    let replaced = world.twin(|p| p.keys = ring(OTHER_SECRET, &[]));
+    let replaced = world.twin(|p| p.keys = ring(NEW_KEY, &[]));
     assert!(accounts::authenticate(&replaced, &same).await.is_err());
     if world.apis.is_empty() {
         return;
     }
-    for (old, accepted) in [(SECRET, true), ("", false)] {
-        let mut settings = world.settings.clone();
-        settings.retain(|(name, _)| name != "MUSTER_SECRET_KEY");
-        settings.push(("MUSTER_SECRET_KEY".into(), OTHER_SECRET.into()));
-        if accepted {
-            settings.push(("MUSTER_SECRET_KEYS_OLD".into(), old.into()));
-        }
-        let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let api = Process::start("api", &settings).await;
-        assert_eq!(works(&stranger.with_token(&same).at(&api.base)).await, accepted);
+    // The same by the variables, as an operator does it: sign in, restart with another key.
+    let api = server(&world, OLD_KEY, None).await;
+    let signed = Device::login(&stranger.at(&api.base), &email).await;
+    for (old, accepted) in [(Some(OLD_KEY), true), (None, false)] {
+        let api = server(&world, NEW_KEY, old).await;
+        assert_eq!(works(&signed.client.at(&api.base)).await, accepted);
     }
+}
+
+async fn server(world: &World, key: &str, old: Option<&str>) -> Process {
+    let mut settings: Vec<(&str, &str)> = world.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    settings.retain(|(name, _)| *name != "MUSTER_SECRET_KEY");
+    settings.push(("MUSTER_SECRET_KEY", key));
+    settings.extend(old.map(|old| ("MUSTER_SECRET_KEYS_OLD", old)));
+    Process::start("api", &settings).await
 }
 
 both!(only_a_token_of_ours_and_of_now_is_accepted, refuses, |s| Setup {
