@@ -17,7 +17,6 @@ pub struct Model {
     pub require_liveness: bool,
     pub check_in_radius_meters: Option<i32>,
     pub max_upload_megabytes: i32,
-    pub gallery_version: i64,
     pub created_at: DateTimeUtc,
 }
 

@@ -14,7 +14,6 @@ CREATE TABLE organization (
   require_liveness BOOLEAN NOT NULL,
   check_in_radius_meters INTEGER,
   max_upload_megabytes INTEGER NOT NULL,
-  gallery_version BIGINT NOT NULL DEFAULT 0,
   created_at INSTANT NOT NULL
 );
 
@@ -161,7 +160,7 @@ CREATE TABLE job (
   FOREIGN KEY (organization_id, class_id) REFERENCES class (organization_id, id),
   FOREIGN KEY (organization_id, person_id) REFERENCES person (organization_id, id)
 );
-CREATE INDEX job_queue ON job (kind, priority, created_at) WHERE status IN ('QUEUED', 'RUNNING');
+CREATE INDEX job_queue ON job (priority, created_at) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX job_running ON job (organization_id) WHERE status = 'RUNNING';
 CREATE INDEX job_newest ON job (organization_id, created_at, id);
 CREATE INDEX job_by_session ON job (session_id, created_at, id);

@@ -98,14 +98,14 @@ pub(crate) fn job(scope: &Scope, values: &mut Values, job: &str) -> String {
             let me = values.push(viewer.person);
             let about = person_in_full(scope, values, &format!("{job}.person_id"));
             format!(
-                "{job}.submitted_by = {me} OR ({job}.kind <> 'IDENTIFY' AND (EXISTS (SELECT 1 FROM class_teacher v \
-                 WHERE v.class_id = {job}.class_id AND v.person_id = {me}) \
+                "({job}.kind = 'IDENTIFY' AND {job}.submitted_by = {me}) OR ({job}.kind <> 'IDENTIFY' \
+                 AND (EXISTS (SELECT 1 FROM class_teacher v WHERE v.class_id = {job}.class_id AND v.person_id = {me}) \
                  OR ({job}.person_id IS NOT NULL AND {about})))"
             )
         }
         Role::Student => {
             let me = values.push(viewer.person);
-            format!("{job}.submitted_by = {me} OR {job}.person_id = {me}")
+            format!("{job}.person_id = {me}")
         }
     };
     format!("({job}.organization_id = {org} AND ({mine}))")

@@ -18,24 +18,47 @@ pub(crate) async fn record(
     entry(tx, viewer.organization, Some(viewer.person), action, target, summary).await
 }
 
+/// The same of several targets.
+pub(crate) async fn record_all(
+    tx: &Tx<'_>,
+    viewer: &Viewer,
+    action: &'static str,
+    targets: Vec<(&'static str, Uuid)>,
+    summary: &str,
+) -> Result<()> {
+    write(tx, viewer.organization, Some(viewer.person), action, targets, summary).await
+}
+
 pub(crate) async fn entry(
     tx: &Tx<'_>,
     organization: OrganizationId,
     actor: Option<PersonId>,
     action: &'static str,
-    (target_type, target_id): (&'static str, Uuid),
+    target: (&'static str, Uuid),
     summary: &str,
 ) -> Result<()> {
-    tx.insert(vec![entity::audit::Model {
+    write(tx, organization, actor, action, vec![target], summary).await
+}
+
+async fn write(
+    tx: &Tx<'_>,
+    organization: OrganizationId,
+    actor: Option<PersonId>,
+    action: &'static str,
+    targets: Vec<(&'static str, Uuid)>,
+    summary: &str,
+) -> Result<()> {
+    let at = tx.service.now();
+    let rows = targets.into_iter().map(|(target_type, target_id)| entity::audit::Model {
         id: tx.service.new_id(),
         organization_id: organization.0,
-        at: tx.service.now(),
+        at,
         actor_id: actor.map(|a| a.0),
         action: action.to_owned(),
         target_type: target_type.to_owned(),
         target_id,
         summary: summary.to_owned(),
-    }])
-    .await?;
+    });
+    tx.insert(rows.collect()).await?;
     Ok(())
 }

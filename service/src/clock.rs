@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use rand::{Rng, SeedableRng, TryRng, rngs::StdRng, rngs::SysRng};
 
 /// Instants are whole microseconds: what both databases keep.
@@ -38,6 +38,11 @@ impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether an instant is of a time that a school may mean, and that both databases can keep.
+pub(crate) fn is_sensible(instant: DateTime<Utc>) -> bool {
+    (1900..=9000).contains(&instant.year())
 }
 
 pub trait Entropy: Send + Sync + std::fmt::Debug {

@@ -72,8 +72,19 @@ impl Error {
     }
 }
 
-/// SQLSTATE classes that say the server is going, coming or full, not that the statement is wrong.
-const PASSING_CLASSES: [&str; 3] = ["08", "53", "57"];
+/// SQLSTATE classes that say the server is going, coming or full, or that two transactions met;
+/// not that the statement is wrong.
+const PASSING_CLASSES: [&str; 4] = ["08", "40", "53", "57"];
+/// `SQLite`'s result codes of the same kind, without their extensions: BUSY, LOCKED, IOERR, FULL.
+const PASSING_CODES: [u32; 4] = [5, 6, 10, 13];
+
+fn passes(code: &str) -> bool {
+    // SQLSTATE has five characters; `SQLite` answers a decimal number.
+    if code.len() == 5 && PASSING_CLASSES.iter().any(|class| code.starts_with(class)) {
+        return true;
+    }
+    code.parse::<u32>().is_ok_and(|n| code.len() < 5 && PASSING_CODES.contains(&(n & 0xff)))
+}
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
@@ -83,9 +94,7 @@ impl From<DbErr> for Error {
                 use sea_orm::sqlx::Error as Sqlx;
                 match &**e {
                     Sqlx::Io(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => true,
-                    Sqlx::Database(e) => e
-                        .code()
-                        .is_some_and(|c| PASSING_CLASSES.iter().any(|class| c.starts_with(class))),
+                    Sqlx::Database(e) => e.code().is_some_and(|code| passes(&code)),
                     _ => false,
                 }
             }
@@ -127,4 +136,19 @@ impl From<tokio::task::JoinError> for Error {
 /// Whether a statement failed because a row with the same key exists.
 pub(crate) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_is_wrong() {
+        for code in ["08006", "40P01", "40001", "53300", "57P01", "5", "517", "10", "13", "6"] {
+            assert!(passes(code), "{code}");
+        }
+        for code in ["23505", "42P01", "22021", "1", "19", "2067", ""] {
+            assert!(!passes(code), "{code}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Whether Muster can do its work. Anybody may ask for the state, admins for the parts.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 
@@ -33,6 +33,9 @@ pub struct Health {
     pub components: Option<Vec<Component>>,
 }
 
+/// A part that has not answered by then is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 async fn timed<T>(work: impl Future<Output = T>) -> (T, f64) {
     let begun = Instant::now();
     let done = work.await;
@@ -44,7 +47,8 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, f64) {
 pub async fn check(service: &Service, scope: Option<&Scope>) -> Health {
     let (database, ms) = timed(writable(service)).await;
     let mut components = vec![component("database", database, State::Down, ms)];
-    let (media, ms) = timed(service.media.probe()).await;
+    let probe = tokio::time::timeout(PATIENCE, service.media.probe());
+    let (media, ms) = timed(async { matches!(probe.await, Ok(true)) }).await;
     components.push(component("media", media, State::Degraded, ms));
     if database {
         let (workers, ms) = timed(workers(service)).await;
@@ -84,7 +88,7 @@ async fn writable(service: &Service) -> bool {
         .writer()
         .execute_unprepared("UPDATE lease SET name = name WHERE name = ''");
     matches!(
-        tokio::time::timeout(std::time::Duration::from_secs(3), write).await,
+        tokio::time::timeout(PATIENCE, write).await,
         Ok(Ok(_))
     )
 }

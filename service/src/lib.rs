@@ -28,10 +28,11 @@ pub mod venues;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, ModelTrait};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use clock::{Clock, Entropy};
@@ -69,7 +70,7 @@ pub struct Inner {
     pub parts: Parts,
     hub: Hub,
     /// Bounds the work that fills a core: password hashes, pictures drawn for a viewer.
-    cores: Semaphore,
+    cores: Arc<Semaphore>,
     galleries: recognition::gallery::Cache,
 }
 
@@ -86,7 +87,7 @@ impl Service {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Inner {
             hub: Hub::default(),
-            cores: Semaphore::new(cores),
+            cores: Arc::new(Semaphore::new(cores)),
             galleries: recognition::gallery::Cache::default(),
             parts,
         }))
@@ -94,10 +95,6 @@ impl Service {
 
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
-    }
-
-    pub fn announcer(&self) -> &Arc<dyn Announcer> {
-        &self.announcer
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -116,10 +113,20 @@ impl Service {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
+    /// A core to fill, for work that needs memory too: take it before the memory. UNAVAILABLE
+    /// where none becomes free in time.
+    pub(crate) async fn core(&self) -> Result<Core> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let permit = tokio::time::timeout(PATIENCE, self.0.cores.clone().acquire_owned()).await;
+        permit
+            .map_err(|_| Error::Unavailable("A free processor"))?
+            .map(|permit| Core { _permit: permit })
+            .map_err(Error::internal)
+    }
+
     /// Runs what fills a core on a blocking thread, at most as many at once as there are cores.
     pub(crate) async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _slot = self.0.cores.acquire().await.map_err(Error::internal)?;
-        Ok(tokio::task::spawn_blocking(work).await?)
+        self.core().await?.run(work).await
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
@@ -129,6 +136,23 @@ impl Service {
             topics: Vec::new(),
             wake_ups: Vec::new(),
         })
+    }
+}
+
+/// The right to fill a core.
+pub(crate) struct Core {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Core {
+    /// The right ends with the work, not with whoever waits for it: a client that goes does not
+    /// make room for another while its work still runs.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        Ok(tokio::task::spawn_blocking(move || {
+            let _core = self;
+            work()
+        })
+        .await?)
     }
 }
 
@@ -174,8 +198,13 @@ impl Tx<'_> {
         self.wake_ups.push(wake_up);
     }
 
+    /// A commit whose answer is lost may have happened: the error is [`Error::Unavailable`], and
+    /// whoever gets it must leave everything as it would be afterwards.
     pub async fn commit(self) -> Result<()> {
-        self.inner.commit().await?;
+        self.inner.commit().await.map_err(|error| {
+            tracing::warn!(%error, "a commit was not confirmed");
+            Error::Unavailable("The database")
+        })?;
         self.service.announcer.announce(&self.topics);
         for wake_up in self.wake_ups {
             queue::send(&self.service.wake, wake_up);

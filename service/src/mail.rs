@@ -23,7 +23,7 @@ pub enum Mailer {
 pub struct BadSmtpUrl(String);
 
 impl Mailer {
-    /// The sender is the url's user where that is an address, else `muster@HOST`.
+    /// The sender is `muster@HOST`.
     pub fn smtp(url: &str) -> Result<Self, BadSmtpUrl> {
         let bad = |e: &dyn std::fmt::Display| BadSmtpUrl(e.to_string());
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)

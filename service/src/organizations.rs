@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 
+use crate::clock::is_sensible;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::OrganizationId;
@@ -37,6 +38,7 @@ pub(crate) fn day_begins(zone: Tz, day: NaiveDate) -> Result<DateTime<Utc>> {
         .filter_map(|hour| day.and_hms_opt(hour, 0, 0))
         .find_map(|time| zone.from_local_datetime(&time).earliest())
         .map(|time| time.with_timezone(&Utc))
+        .filter(|instant| is_sensible(*instant))
         .ok_or_else(|| Error::invalid("from", "this day does not exist in the organization's time zone"))
 }
 
@@ -63,7 +65,6 @@ pub(crate) async fn insert(tx: &Tx<'_>, scope: &Scope, name: &str, timezone: Opt
         require_liveness: false,
         check_in_radius_meters: None,
         max_upload_megabytes: MAX_UPLOAD_MEGABYTES,
-        gallery_version: 0,
         created_at: tx.service.now(),
     }])
     .await?;

@@ -7,6 +7,7 @@ use sea_orm::{DatabaseConnection, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clock::is_sensible;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 
@@ -36,15 +37,6 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub fn empty() -> Self {
-        Self {
-            rows: Vec::new(),
-            has_next: false,
-            has_previous: false,
-            total: Some(0),
-        }
-    }
-
     pub fn map<U>(self, with: impl Fn(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(|(c, row)| (c, with(row))).collect(),
@@ -204,7 +196,10 @@ fn encode(place: &(SortKey, Uuid)) -> String {
 fn decode(cursor: &str, kind: KeyKind) -> Option<(SortKey, Uuid)> {
     let (key, id): (serde_json::Value, Uuid) = serde_json::from_slice(&BASE64.decode(cursor).ok()?).ok()?;
     let key = match kind {
-        KeyKind::Time => SortKey::Time(serde_json::from_value::<DateTime<Utc>>(key).ok()?.trunc_subsecs(6)),
+        KeyKind::Time => {
+            let time = serde_json::from_value::<DateTime<Utc>>(key).ok()?;
+            SortKey::Time(is_sensible(time).then(|| time.trunc_subsecs(6))?)
+        }
         KeyKind::Text => {
             let text = serde_json::from_value::<String>(key).ok()?;
             SortKey::Text((!text.contains('\0')).then_some(text)?)

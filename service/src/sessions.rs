@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use crate::attendance::{Summary, Tally};
 use crate::attendance::{marks, roll};
+use crate::clock::is_sensible;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
-use crate::id::{ClassId, PersonId, SessionId, VenueId};
+use crate::id::{ClassId, OrganizationId, PersonId, SessionId, VenueId};
 use crate::kinds::SessionState;
 use crate::organizations::day_begins;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
@@ -68,6 +69,11 @@ pub async fn create(service: &Service, scope: &Scope, new: NewSession<'_>) -> Re
             .await?
             .ok_or(Error::NotFound("venue"))?;
     }
+    for (field, instant) in [("startsAt", new.starts_at), ("endsAt", new.ends_at)] {
+        if !is_sensible(instant) {
+            return Err(Error::invalid(field, format!("{field} is in no year of a school")));
+        }
+    }
     if new.ends_at <= new.starts_at {
         return Err(Error::invalid("endsAt", "endsAt is after startsAt"));
     }
@@ -78,7 +84,7 @@ pub async fn create(service: &Service, scope: &Scope, new: NewSession<'_>) -> Re
     let title = text::optional("title", new.title)?;
     let tx = service.begin().await?;
     if !new.allow_overlap {
-        refuse_overlap(&tx, &new).await?;
+        refuse_overlap(&tx, viewer.organization, &new).await?;
     }
     tx.insert(vec![entity::session::Model {
         id: id.0,
@@ -114,16 +120,26 @@ struct Clash {
     venue_id: Option<VenueId>,
 }
 
-async fn refuse_overlap(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
+async fn refuse_overlap(tx: &Tx<'_>, organization: OrganizationId, new: &NewSession<'_>) -> Result<()> {
+    if !tx.for_update().is_empty() {
+        // Two who plan the same hour at once: one waits here for the other.
+        tx.run(
+            "SELECT id FROM organization WHERE id = $1 FOR NO KEY UPDATE",
+            vec![organization.into()],
+        )
+        .await?;
+    }
     let mut values = Values::default();
+    let org = values.push(organization);
+    let earliest = values.push(new.starts_at - LONGEST);
     let (from, to) = (values.push(new.starts_at), values.push(new.ends_at));
     let class = values.push(new.class);
     let venue = values.push(new.venue.map(|v| v.0));
     let taken: Option<Clash> = tx
         .one(
             &format!(
-                "SELECT s.venue_id FROM session s WHERE s.starts_at < {to} AND s.ends_at > {from} \
-                 AND s.state IN ('SCHEDULED', 'OPEN') AND (s.venue_id = {venue} OR EXISTS (\
+                "SELECT s.venue_id FROM session s WHERE s.organization_id = {org} AND s.starts_at > {earliest} \
+                 AND s.starts_at < {to} AND s.ends_at > {from} AND s.state IN ('SCHEDULED', 'OPEN') AND (s.venue_id = {venue} OR EXISTS (\
                  SELECT 1 FROM class_teacher a JOIN class_teacher b ON b.person_id = a.person_id \
                  WHERE a.class_id = s.class_id AND b.class_id = {class})) ORDER BY s.starts_at LIMIT 1"
             ),

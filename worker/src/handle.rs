@@ -121,7 +121,7 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
             })
         }
         Stop::Service(_) | Stop::Panicked => {
-            tracing::error!(error = ?stop, "the job failed");
+            tracing::error!(error = causes(stop), "the job failed");
             again(Failure {
                 code: "INTERNAL",
                 message: "Something went wrong on our side".into(),
@@ -129,6 +129,18 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
             })
         }
     }
+}
+
+/// An error and its causes, in the words meant for reading: a database's own detail may quote rows.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 async fn work(
@@ -209,8 +221,11 @@ async fn look(
     .map_err(|_| Stop::Panicked)?;
     match analysis {
         Ok(analysis) => Ok(seen(analysis)),
-        Err(VisionError::Abandoned) if held() == Held::Lost => Err(Stop::Lost),
-        Err(VisionError::Abandoned) => Err(Stop::Leaving),
+        Err(VisionError::Abandoned) => Err(match held() {
+            Held::Lost => Stop::Lost,
+            Held::Away => Stop::Service(Error::Unavailable("The database")),
+            Held::Yes | Held::Leaving => Stop::Leaving,
+        }),
         Err(VisionError::Unreadable(why)) => {
             tracing::info!(why, "a photo cannot be read");
             Err(Stop::Refused(Failure {

@@ -15,8 +15,10 @@ const GRACE: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     Yes,
-    /// Another worker has the job, or may have it.
+    /// Another worker has the job.
     Lost,
+    /// The database was away for longer than the lease: another worker may have the job.
+    Away,
     /// The worker has to go.
     Leaving,
 }
@@ -52,7 +54,8 @@ impl Lease {
         move || match state.load(Ordering::Relaxed) {
             0 => Held::Yes,
             1 => Held::Lost,
-            _ => Held::Leaving,
+            2 => Held::Leaving,
+            _ => Held::Away,
         }
     }
 }
@@ -77,7 +80,11 @@ async fn keep(service: Service, claim: Claim, shutdown: CancellationToken, state
             Ok(true) => renewed = asked,
             // The database is away: the lease may still be ours for the rest of its time.
             Err(_) if renewed.elapsed() < LEASE => {}
-            Ok(false) | Err(_) => {
+            Err(_) => {
+                state.store(3, Ordering::Relaxed);
+                return;
+            }
+            Ok(false) => {
                 state.store(1, Ordering::Relaxed);
                 return;
             }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use models::Vision;
 use service::Service;
-use service::kinds::JobKind;
 use service::queue::{WakeUp, claims, nodes};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,7 +34,7 @@ pub async fn run(
     let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
     let handler = {
         let (service, shutdown) = (service.clone(), shutdown.clone());
-        move |wake_up: WakeUp| drain(service.clone(), wake_up.kind, vision.clone(), shutdown.clone())
+        move |_: WakeUp| drain(service.clone(), vision.clone(), shutdown.clone())
     };
     consumer.run(slots, shutdown, handler).await;
     if let Err(error) = keep.await {
@@ -46,12 +45,12 @@ pub async fn run(
     }
 }
 
-/// Claims and handles jobs of a kind until none is left.
-async fn drain(service: Service, kind: JobKind, vision: VisionReceiver, shutdown: CancellationToken) {
+/// Claims and handles jobs until none is left: the best of all, whatever woke us.
+async fn drain(service: Service, vision: VisionReceiver, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         // Without models a job is not even claimed: it waits, and no attempt is spent.
         let Some(models) = vision.borrow().clone() else { return };
-        match claims::claim(&service, kind).await {
+        match claims::claim(&service).await {
             Ok(Some(claim)) => handle::handle(&service, claim, models, &shutdown).await,
             Ok(None) => return,
             Err(error) => {

@@ -42,6 +42,13 @@ pub fn request(
     }
 }
 
+/// What a page costs: each of its rows what is asked of it.
+pub fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
+    const DEFAULT: i32 = 50;
+    let rows = first.or(last).unwrap_or(DEFAULT).clamp(1, 100);
+    each.saturating_mul(usize::try_from(rows).unwrap_or(1))
+}
+
 pub fn exact(total: Option<i64>) -> i32 {
     total.and_then(|t| i32::try_from(t).ok()).unwrap_or_default()
 }

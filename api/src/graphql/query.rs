@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 use service::recognition;
 use service::{accounts, attendance, classes, health, organizations, people, queue, sessions, venues};
 
-use super::connection::request;
+use super::connection::{page_cost, request};
 use super::ids::{AnyId, NodeId};
 use super::inputs::{DateRange, JobFilter};
 use super::scalars::SessionState;
@@ -109,6 +109,7 @@ impl Query {
             .map(|mut found| found.pop().map(Class))
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn classes(
         &self,
         ctx: &Context<'_>,
@@ -134,6 +135,7 @@ impl Query {
         }
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn venues(
         &self,
         ctx: &Context<'_>,
@@ -159,6 +161,7 @@ impl Query {
             .map(|mut found| found.pop().map(Session))
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn sessions(
         &self,
         ctx: &Context<'_>,
@@ -195,6 +198,7 @@ impl Query {
             .map(|mut found| found.pop().map(Job::from))
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn jobs(
         &self,
         ctx: &Context<'_>,

@@ -44,6 +44,6 @@ impl Backend for Service {
     }
 
     fn announcements(&self) -> broadcast::Receiver<Topic> {
-        self.announcer().subscribe()
+        self.announcer.subscribe()
     }
 }

@@ -43,11 +43,8 @@ pub(super) fn coded(code: &'static str, message: impl Into<String>) -> Error {
 /// A panic was caught: log what it said, answer nothing of it.
 pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
     let id = correlation_id();
-    let said = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
+    // A text that was put together at run time may quote what it met.
+    let said = payload.downcast_ref::<&str>().copied().unwrap_or("a message made at run time");
     tracing::error!(correlation_id = %id, panic = said, "a request panicked");
     internal(&id)
 }

@@ -234,13 +234,13 @@ pub async fn logout(service: &Service, viewer: Option<&Viewer>, refresh_token: O
     let now = service.now();
     let mut tx = service.begin().await?;
     let row = match (viewer, refresh_token) {
-        (_, Some(text)) => {
+        (Some(viewer), _) => find_login(&*tx, viewer.login).await?,
+        (None, Some(text)) => {
             let (id, secret) = tokens::read_refresh(text).ok_or(Error::Unauthenticated)?;
             find_login(&*tx, id)
                 .await?
                 .filter(|row| row.refresh_hash == fingerprint(&[&secret]))
         }
-        (Some(viewer), None) => find_login(&*tx, viewer.login).await?,
         (None, None) => None,
     }
     .ok_or(Error::Unauthenticated)?;
@@ -278,9 +278,11 @@ pub async fn found(
     timezone: Option<&str>,
     admin: &NewAccount<'_>,
 ) -> Result<(OrganizationId, PersonId)> {
+    // Before the transaction: nobody waits for a hash.
+    let hash = passwords::hash(service, admin.password).await?;
     let tx = service.begin().await?;
     let id = organizations::insert(&tx, scope, organization, timezone).await?;
-    let person = insert_account(&tx, id, admin).await?;
+    let person = insert_account(&tx, id, admin, hash).await?;
     audit::entry(
         &tx,
         id,
@@ -304,8 +306,9 @@ pub async fn add(
     let Scope::System(reason) = scope else {
         return Err(Error::Forbidden);
     };
+    let hash = passwords::hash(service, account.password).await?;
     let tx = service.begin().await?;
-    let person = insert_account(&tx, organization, account).await?;
+    let person = insert_account(&tx, organization, account, hash).await?;
     audit::entry(&tx, organization, None, "createUser", ("User", person.0), reason).await?;
     tx.commit().await?;
     Ok(person)
@@ -315,10 +318,9 @@ async fn insert_account(
     tx: &crate::Tx<'_>,
     organization: OrganizationId,
     account: &NewAccount<'_>,
+    hash: String,
 ) -> Result<PersonId> {
-    let service = tx.service;
     let email = text::email("email", account.email)?;
-    let hash = passwords::hash(service, account.password).await?;
     let person = people::NewPerson {
         full_name: text::name("fullName", account.full_name)?,
         email: Some(email.clone()),

@@ -276,7 +276,7 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
         &format!(
             "UPDATE session SET event_seq = $1, present = $2, late = $3, excused = $4, absent = $5, \
              expected = {} WHERE id = $6",
-            roll::EXPECTED
+            roll::expected()
         ),
         vec![
             seq.into(),

@@ -15,37 +15,26 @@ use crate::people::{self, Person};
 use crate::scope::Scope;
 use crate::{Service, Tx, access};
 
-/// The ids on the roll of the row that stands before this expression in the statement.
-macro_rules! on_roll {
-    ($session:literal) => {
-        concat!(
-            "SELECT rm.person_id FROM membership rm WHERE rm.class_id = ",
-            $session,
-            ".class_id AND ",
-            $session,
-            ".state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > ",
-            $session,
-            ".starts_at) AND (",
-            $session,
-            ".created_at <= ",
-            $session,
-            ".ends_at OR rm.joined_at < ",
-            $session,
-            ".ends_at) ",
-            "UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = ",
-            $session,
-            ".id"
-        )
-    };
+/// Who is on the roll of one session, as a table of `person_id`; `id` is the session's id in SQL.
+/// It begins with the class's members, and not with everybody who might be among them.
+fn roll_of(id: &str) -> String {
+    format!(
+        "(SELECT rm.person_id FROM session rs JOIN membership rm ON rm.class_id = rs.class_id WHERE rs.id = {id} \
+         AND rs.state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > rs.starts_at) \
+         AND (rs.created_at <= rs.ends_at OR rm.joined_at < rs.ends_at) \
+         UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = {id})"
+    )
 }
 
 /// How many are on the roll: for an `UPDATE session`.
-pub(crate) const EXPECTED: &str = concat!("(SELECT COUNT(*) FROM (", on_roll!("session"), ") r)");
+pub(crate) fn expected() -> String {
+    format!("(SELECT COUNT(*) FROM {} r)", roll_of("session.id"))
+}
 
 /// After a change of one session.
 pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
     tx.run(
-        &format!("UPDATE session SET expected = {EXPECTED} WHERE id = $1"),
+        &format!("UPDATE session SET expected = {} WHERE id = $1", expected()),
         vec![session.into()],
     )
     .await?;
@@ -55,7 +44,10 @@ pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
 /// After a change of a class's members.
 pub(crate) async fn recount_class(tx: &Tx<'_>, class: ClassId) -> Result<()> {
     tx.run(
-        &format!("UPDATE session SET expected = {EXPECTED} WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')"),
+        &format!(
+            "UPDATE session SET expected = {} WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')",
+            expected()
+        ),
         vec![class.into()],
     )
     .await?;
@@ -71,12 +63,7 @@ struct Member {
 pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result<Vec<PersonId>> {
     let rows: Vec<Member> = db
         .all(
-            concat!(
-                "SELECT p.id AS person_id FROM session s JOIN person p ON p.organization_id = s.organization_id ",
-                "WHERE s.id = $1 AND p.id IN (",
-                on_roll!("s"),
-                ") ORDER BY p.id"
-            ),
+            &format!("SELECT r.person_id FROM {} r ORDER BY r.person_id", roll_of("$1")),
             vec![session.into()],
         )
         .await?;
@@ -86,12 +73,7 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
 pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {
     let found: Option<Scalar> = tx
         .one(
-            concat!(
-                "SELECT COUNT(*) AS value FROM session s JOIN person p ON p.organization_id = s.organization_id ",
-                "WHERE s.id = $1 AND p.id = $2 AND p.id IN (",
-                on_roll!("s"),
-                ")"
-            ),
+            &format!("SELECT COUNT(*) AS value FROM {} r WHERE r.person_id = $2", roll_of("$1")),
             vec![session.into(), student.into()],
         )
         .await?;
@@ -182,10 +164,9 @@ pub async fn list(
         let visible = access::by_class(scope, values, "s.organization_id", "s.class_id");
         let own = access::own_entry(scope, values, "p.id");
         let mut sql = format!(
-            "FROM session s JOIN person p ON p.organization_id = s.organization_id \
-             LEFT JOIN mark m ON m.session_id = s.id AND m.student_id = p.id \
-             WHERE s.id = {id} AND {visible} AND {own} AND p.id IN ({})",
-            on_roll!("s")
+            "FROM {} r JOIN session s ON s.id = {id} JOIN person p ON p.id = r.person_id \
+             LEFT JOIN mark m ON m.session_id = s.id AND m.student_id = p.id WHERE {visible} AND {own}",
+            roll_of(&id)
         );
         if let Some(status) = filter.status {
             sql += &format!(" AND m.status = {}", values.push(status));

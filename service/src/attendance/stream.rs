@@ -38,6 +38,7 @@ pub struct Event {
     pub mark: Option<Mark>,
     pub change: MarkChange,
     pub summary: Summary,
+    state: SessionState,
 }
 
 fn cursor(session: SessionId, seq: i64) -> String {
@@ -137,6 +138,7 @@ async fn load(
                 mark: marks.get(&change.student_id).cloned(),
                 change,
                 summary,
+                state: head.state,
             }))
         })
         .collect())
@@ -174,7 +176,9 @@ pub async fn subscribe(
         let last = events.last().map_or(0, |e| e.change.seq);
         (VecDeque::from(events), last)
     };
-    let seat = service.hub().session(service, session, last);
+    // A watcher that begins here begins at the head, however old this subscriber's cursor is.
+    let start = head(service, session).await?.event_seq;
+    let seat = service.hub().session(service, session, start);
     let subscriber = Subscriber {
         service: service.clone(),
         session,
@@ -203,7 +207,10 @@ pub async fn subscribe(
                     Err(error) if error.is_transient() => {
                         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                     }
-                    Err(_) => return None,
+                    Err(error) => {
+                        tracing::error!(%error, session = %me.session.0, "a subscription ends");
+                        return None;
+                    }
                 }
                 continue;
             }
@@ -227,17 +234,15 @@ struct Moment {
 fn own(event: &Event) -> Arc<Event> {
     let status = event.mark.as_ref().map(|m| m.status);
     let is = |wanted| i32::from(status == Some(wanted));
-    let summary = Summary {
-        sessions: event.summary.sessions,
-        expected: 1,
+    let tally = Tally {
         present: is(MarkStatus::Present),
         late: is(MarkStatus::Late),
         excused: is(MarkStatus::Excused),
         absent: is(MarkStatus::Absent),
-        unmarked: i32::from(status.is_none()),
+        expected: 1,
     };
     Arc::new(Event {
-        summary,
+        summary: Summary::of(event.state, &tally),
         ..event.clone()
     })
 }

@@ -69,15 +69,13 @@ pub async fn add_students(
     let known = known(&tx, viewer, students).await?;
     let mut rows: Vec<Result<PersonId>> = Vec::with_capacity(students.len());
     let mut new = Vec::new();
-    let mut numbers = HashMap::new();
+    let mut numbers = HashSet::new();
     for student in students {
         rows.push(match resolve(student, &known, &numbers) {
             Ok(Resolved::Known(id)) => Ok(id),
             Ok(Resolved::New(person)) => {
                 let id = PersonId(service.new_id());
-                if let Some(number) = &person.roll_number {
-                    numbers.insert(number.clone(), id);
-                }
+                numbers.extend(person.roll_number.clone());
                 new.push((id, person));
                 Ok(id)
             }
@@ -89,18 +87,11 @@ pub async fn add_students(
     let ids: HashSet<PersonId> = rows.iter().flatten().copied().collect();
     let joining = join(&tx, viewer, class, &ids, joined).await?;
     roll::recount_class(&tx, class).await?;
-    let summary = format!("{joining} joined, {} of them new", added.len());
+    let summary = format!("{} joined, {} of them new", joining.len(), added.len());
     audit::record(&tx, viewer, "addStudents", ("Class", class.0), &summary).await?;
-    for id in ids.difference(&added) {
-        audit::record(
-            &tx,
-            viewer,
-            "addStudents",
-            ("User", id.0),
-            "a known student joined a class",
-        )
-        .await?;
-    }
+    let known = joining.into_iter().filter(|id| !added.contains(id));
+    let targets = known.map(|id| ("User", id.0)).collect();
+    audit::record_all(&tx, viewer, "addStudents", targets, "a known student joined a class").await?;
     tx.commit().await?;
 
     let ids: Vec<PersonId> = ids.into_iter().collect();
@@ -124,7 +115,11 @@ async fn known(tx: &Tx<'_>, viewer: &Viewer, students: &[NewStudent]) -> Result<
     let mut values = Values::default();
     let org = values.push(viewer.organization);
     let ids = values.list(students.iter().filter_map(|s| s.id));
-    let numbers = values.list(students.iter().filter_map(|s| s.roll_number.as_deref().map(str::trim)));
+    let numbers = values.list(
+        students
+            .iter()
+            .filter_map(|s| text::optional("rollNumber", s.roll_number.as_deref()).ok().flatten()),
+    );
     tx.all(
         &format!(
             "SELECT id, roll_number, name_key, role, status FROM person \
@@ -140,7 +135,7 @@ enum Resolved {
     New(NewPerson),
 }
 
-fn resolve(student: &NewStudent, known: &[Known], added: &HashMap<String, PersonId>) -> Result<Resolved> {
+fn resolve(student: &NewStudent, known: &[Known], added: &HashSet<String>) -> Result<Resolved> {
     let number = text::optional("rollNumber", student.roll_number.as_deref())?;
     let name = text::optional("fullName", student.full_name.as_deref())?;
     let email = student
@@ -162,10 +157,10 @@ fn resolve(student: &NewStudent, known: &[Known], added: &HashMap<String, Person
         }
         return student_or_error(person);
     }
-    if let Some(id) = number.as_ref().and_then(|n| added.get(n)) {
+    if number.as_ref().is_some_and(|n| added.contains(n)) {
         return Err(Error::conflict(
             "ROLL_NUMBER_TAKEN",
-            format!("this roll number stands twice in the list (the first made {})", id.0),
+            "this roll number stands twice in the list",
         ));
     }
     let Some(full_name) = name else {
@@ -196,7 +191,7 @@ async fn join(
     class: ClassId,
     ids: &HashSet<PersonId>,
     joined: DateTime<Utc>,
-) -> Result<usize> {
+) -> Result<Vec<PersonId>> {
     let intervals: Vec<Interval> = tx
         .all(
             "SELECT person_id, left_at FROM membership WHERE class_id = $1",
@@ -219,7 +214,7 @@ async fn join(
             None => Some((*id, joined)),
         })
         .collect();
-    let count = joining.len();
+    let joined_now = joining.iter().map(|(person, _)| *person).collect();
     let rows = joining
         .into_iter()
         .map(|(person, joined_at)| entity::membership::Model {
@@ -231,7 +226,7 @@ async fn join(
             left_at: None,
         });
     tx.insert(rows.collect()).await?;
-    Ok(count)
+    Ok(joined_now)
 }
 
 #[derive(FromQueryResult)]

@@ -155,11 +155,13 @@ pub async fn list(
 
 /// The classes that a person teaches or attends, as far as the asker reaches them.
 pub async fn of_person(service: &Service, scope: &Scope, person: PersonId, page: &PageRequest) -> Result<Page<Class>> {
+    let now = service.now();
     let body = |values: &mut Values| {
-        let person = values.push(person);
+        let (person, now) = (values.push(person), values.push(now));
         format!(
             "FROM class c WHERE {} AND (EXISTS (SELECT 1 FROM class_teacher t WHERE t.class_id = c.id AND t.person_id = {person}) \
-             OR EXISTS (SELECT 1 FROM membership m WHERE m.class_id = c.id AND m.person_id = {person} AND m.left_at IS NULL))",
+             OR EXISTS (SELECT 1 FROM membership m WHERE m.class_id = c.id AND m.person_id = {person} AND m.joined_at <= {now} \
+             AND (m.left_at IS NULL OR m.left_at > {now})))",
             access::by_class(scope, values, "c.organization_id", "c.id")
         )
     };

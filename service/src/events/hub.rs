@@ -17,8 +17,9 @@ use crate::id::{JobId, SessionId};
 use crate::queue::{self, Job};
 
 const LOOK: Duration = Duration::from_secs(1);
-/// Events that a subscriber may be behind before it must read for itself.
-const BEHIND: usize = 256;
+/// Events that a subscriber may be behind before it must read for itself: more than a class that
+/// is closed at once.
+const BEHIND: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Hub {

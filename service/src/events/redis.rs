@@ -79,7 +79,10 @@ async fn listen_once(
     channel: &str,
     incoming: &broadcast::Sender<Topic>,
 ) -> Result<(), redis::RedisError> {
-    let (mut sink, mut stream) = client.get_async_pubsub().await?.split();
+    let (mut sink, mut stream) = timeout(ANSWER, client.get_async_pubsub())
+        .await
+        .map_err(|_| redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))??
+        .split();
     sink.subscribe(channel).await?;
     loop {
         match timeout(ANSWER, stream.next()).await {

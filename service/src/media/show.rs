@@ -42,12 +42,11 @@ pub async fn open(service: &Service, token: &str) -> Result<Served> {
     };
     let place: Option<Place> = service.db.reader().one(sql, vec![id.into()]).await?;
     let key = place.and_then(|p| p.media_key).ok_or(nothing)?;
-    let bytes = service.media.get(&key).await?;
     let bytes = match shown {
         // Crops were made here, from pixels alone.
-        Shown::Face(_) | Shown::Template(_) => bytes,
-        Shown::Photo(_) => draw(service, bytes, Vec::new()).await?,
-        Shown::Annotated(id) => draw(service, bytes, labels(service, id).await?).await?,
+        Shown::Face(_) | Shown::Template(_) => service.media.get(&key).await?,
+        Shown::Photo(_) => draw(service, &key, Vec::new()).await?,
+        Shown::Annotated(id) => draw(service, &key, labels(service, id).await?).await?,
     };
     Ok(Served {
         bytes,
@@ -55,9 +54,10 @@ pub async fn open(service: &Service, token: &str) -> Result<Served> {
     })
 }
 
-async fn draw(service: &Service, bytes: Bytes, labels: Vec<Label>) -> Result<Bytes> {
-    service
-        .blocking(move || {
+async fn draw(service: &Service, key: &str, labels: Vec<Label>) -> Result<Bytes> {
+    let core = service.core().await?;
+    let bytes = service.media.get(key).await?;
+    core.run(move || {
             let mut photo = picture::decode(&bytes, MAX_PIXELS).map_err(|e| super::picture_error(&e))?;
             drop(bytes);
             picture::annotate(&mut photo, &labels);

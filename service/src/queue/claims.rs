@@ -84,24 +84,21 @@ pub(super) fn claimable(job: &str, now: &str) -> String {
     )
 }
 
-/// Takes the best waiting job of a kind: by priority, then of the organization with the fewest
-/// running, then the oldest.
-pub async fn claim(service: &Service, kind: JobKind) -> Result<Option<Claim>> {
+/// Takes the best waiting job: by priority, then of the organization with the fewest running, then
+/// the oldest.
+pub async fn claim(service: &Service) -> Result<Option<Claim>> {
     let mut values = Values::default();
-    let kind = values.push(kind);
     let now = now(service, &mut values);
     let until = later(service, &mut values, LEASE);
-    let skip = if service.db.is_postgres() {
-        "FOR UPDATE OF j SKIP LOCKED"
-    } else {
-        ""
-    };
+    let skip = if service.db.is_postgres() { "FOR UPDATE OF j SKIP LOCKED" } else { "" };
+    // The status stands in words as well, so that the index of waiting jobs is seen to serve.
     let sql = format!(
-        "UPDATE job SET status = 'RUNNING', fence = fence + 1, attempts = attempts + 1, lease_until = {until}, \
-         started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
-         WHERE id = (SELECT j.id FROM job j WHERE j.kind = {kind} AND {} ORDER BY j.priority, \
-         (SELECT COUNT(*) FROM job r WHERE r.organization_id = j.organization_id AND r.status = 'RUNNING'), \
-         j.created_at LIMIT 1 {skip}) AND {} \
+        "UPDATE job SET status = 'RUNNING', stage = 'WAITING', fence = fence + 1, attempts = attempts + 1, \
+         lease_until = {until}, started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
+         WHERE id = (SELECT j.id FROM job j LEFT JOIN (SELECT organization_id, COUNT(*) AS jobs FROM job \
+         WHERE status = 'RUNNING' GROUP BY organization_id) busy ON busy.organization_id = j.organization_id \
+         WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
+         ORDER BY j.priority, COALESCE(busy.jobs, 0), j.created_at LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
          created_at, started_at",
         claimable("j", &now),
@@ -227,6 +224,6 @@ pub(crate) async fn record_timings(tx: &Tx<'_>, claim: &Claim, timings: &Timings
 
 pub const LEASE_LOST: &str = "LEASE_LOST";
 
-fn lost() -> Error {
+pub(crate) fn lost() -> Error {
     Error::conflict(LEASE_LOST, "another worker has this job now")
 }

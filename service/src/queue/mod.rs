@@ -20,7 +20,8 @@ use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
 use crate::{Service, Tx, access};
 
-/// Told to workers after a commit; job and trace are for the trace alone.
+/// Told to workers after a commit: there is work. What it was about is for the trace alone, for the
+/// worker takes whatever is best.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WakeUp {
     pub kind: JobKind,
@@ -232,11 +233,12 @@ pub async fn watch(
     scope: &Scope,
     id: JobId,
 ) -> Result<impl futures_util::Stream<Item = Arc<Job>> + Send + use<>> {
+    // The seat first: what changes after the look is heard of.
+    let seat = service.hub().job(service, id);
     let job = by_ids(service, scope, &[id])
         .await?
         .pop()
         .ok_or(crate::Error::NotFound("job"))?;
-    let seat = service.hub().job(service, id);
     let first = Some(Arc::new(job));
     Ok(futures_util::stream::unfold(
         (first, seat, -1, false),

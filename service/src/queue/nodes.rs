@@ -59,12 +59,6 @@ async fn hold(service: &Service, node: Uuid) -> Result<bool> {
     Ok(service.db.writer().run(&sql, values.done()).await? > 0)
 }
 
-#[derive(FromQueryResult)]
-struct Waiting {
-    kind: JobKind,
-    jobs: i64,
-}
-
 /// One look: fails what is beyond help and wakes at most one idle slot for each waiting job.
 /// Does nothing where another process has the duty. Answers how many were woken.
 pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
@@ -92,24 +86,22 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
          (SELECT COUNT(*) FROM job WHERE status = 'RUNNING' AND lease_until >= {now}) AS value"
     );
     let idle: Option<Scalar> = db.one(&sql, values.done()).await?;
-    let mut idle = usize::try_from(idle.map_or(0, |i| i.value)).unwrap_or(0);
+    let idle = usize::try_from(idle.map_or(0, |i| i.value)).unwrap_or(0);
+    let each = waiting
+        .iter()
+        .flat_map(|w| std::iter::repeat_n(w.kind, usize::try_from(w.jobs).unwrap_or(0)));
     let mut woken = 0;
-    for Waiting { kind, jobs } in waiting {
-        let some = idle.min(usize::try_from(jobs).unwrap_or(0));
-        for _ in 0..some {
-            super::send(
-                &service.wake,
-                WakeUp {
-                    kind,
-                    job: None,
-                    trace: None,
-                },
-            );
-        }
-        idle -= some;
-        woken += some;
+    for kind in each.take(idle) {
+        super::send(&service.wake, WakeUp { kind, job: None, trace: None });
+        woken += 1;
     }
     Ok(woken)
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    kind: JobKind,
+    jobs: i64,
 }
 
 #[derive(FromQueryResult)]

@@ -1,10 +1,12 @@
 //! Enrolment: each photo becomes a template, or says why not. The job succeeds even where every
 //! photo is rejected.
 
+use sea_orm::FromQueryResult;
+
 use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, recognize, store_crops};
-use crate::db::Sql;
+use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
-use crate::id::{OrganizationId, PersonId, TemplateId};
+use crate::id::{ClassId, PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
 use crate::queue::claims::{self, Claim};
 use crate::{Service, Tx};
@@ -68,7 +70,7 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
             recognize::set_size(&tx, &photo.photo, seen).await?;
         }
     }
-    raise_galleries(&tx, claim.organization_id, person).await?;
+    raise_galleries(&tx, person).await?;
     claims::record_timings(&tx, claim, watch.total()).await?;
     tx.commit().await
 }
@@ -135,19 +137,28 @@ async fn insert(
     Ok(())
 }
 
+#[derive(FromQueryResult)]
+struct Taught {
+    id: ClassId,
+}
+
 /// Every gallery in which the person stands is read anew from now on.
-async fn raise_galleries(tx: &Tx<'_>, organization: OrganizationId, person: PersonId) -> Result<()> {
-    tx.run(
-        "UPDATE class SET gallery_version = gallery_version + 1 WHERE id IN (\
-         SELECT m.class_id FROM membership m WHERE m.person_id = $1)",
-        vec![person.into()],
-    )
-    .await?;
-    tx.run(
-        "UPDATE organization SET gallery_version = gallery_version + 1 WHERE id = $1",
-        vec![organization.into()],
-    )
-    .await?;
+async fn raise_galleries(tx: &Tx<'_>, person: PersonId) -> Result<()> {
+    // In the order of ids: two enrolments that share classes never wait for each other in a circle.
+    let classes: Vec<Taught> = tx
+        .all(
+            &format!(
+                "SELECT c.id FROM class c WHERE c.id IN (SELECT m.class_id FROM membership m WHERE m.person_id = $1) \
+                 ORDER BY c.id{}",
+                tx.for_update()
+            ),
+            vec![person.into()],
+        )
+        .await?;
+    let mut values = Values::default();
+    let list = values.list(classes.into_iter().map(|c| c.id));
+    let sql = format!("UPDATE class SET gallery_version = gallery_version + 1 WHERE id IN {list}");
+    tx.run(&sql, values.done()).await?;
     Ok(())
 }
 

@@ -142,7 +142,9 @@ impl Watch {
 async fn store_crops(service: &Service, claim: &Claim, crops: Vec<Bytes>) -> Result<Vec<String>> {
     use futures_util::{StreamExt, TryStreamExt, stream};
     const AT_ONCE: usize = 8;
-    claims::progress(service, claim, JobStage::Writing, 0.9).await?;
+    if !claims::progress(service, claim, JobStage::Writing, 0.9).await? {
+        return Err(claims::lost());
+    }
     stream::iter(crops)
         .map(|bytes| async move {
             let key = crate::media::new_key(service, &format!("crops/{}/{}", claim.id.0.simple(), claim.fence));

@@ -2,6 +2,7 @@
 //! first statement is the job's fence.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::faces::{self, NewFace};
 use super::matching::{self, Verdict};
@@ -29,7 +30,8 @@ pub async fn recognize(
     let mut watch = Watch::start(claim, &[&seen]);
     let gallery = gallery::of_class(service, class, embedder).await?;
     let roll: HashSet<PersonId> = roll::ids(service.db.reader(), session).await?.into_iter().collect();
-    let verdicts = match_faces(&gallery, &seen, embedder, |student| roll.contains(student));
+    let seen = Arc::new(seen);
+    let verdicts = match_faces(service, gallery, &seen, embedder, Some(roll)).await?;
     watch.timings.r#match = watch.lap();
     let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
 
@@ -97,9 +99,8 @@ pub async fn identify(
             None,
         ),
     };
-    let verdicts = match_faces(&gallery, &seen, embedder, |student| {
-        members.as_ref().is_none_or(|m| m.contains(student))
-    });
+    let seen = Arc::new(seen);
+    let verdicts = match_faces(service, gallery, &seen, embedder, members).await?;
     watch.timings.r#match = watch.lap();
     let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
 
@@ -112,32 +113,36 @@ pub async fn identify(
     tx.commit().await
 }
 
-fn match_faces(
-    gallery: &gallery::Gallery,
-    seen: &Seen,
+/// Compares on a blocking thread: a full photo against a large school fills a core for a while.
+/// `among`: who counts, of those in the gallery.
+async fn match_faces(
+    service: &Service,
+    gallery: Arc<gallery::Gallery>,
+    seen: &Arc<Seen>,
     embedder: &Embedder,
-    counts: impl Fn(&PersonId) -> bool,
-) -> Vec<Verdict> {
-    let similarities: Vec<Option<Vec<f32>>> = seen
-        .faces
-        .iter()
-        .map(|face| {
-            let embedding = face.embedding.as_ref().filter(|_| !face.too_small)?;
-            let mut row = gallery.similarities(embedding);
-            for (similarity, student) in row.iter_mut().zip(&gallery.students) {
-                if !counts(student) {
-                    *similarity = f32::NEG_INFINITY;
-                }
-            }
-            Some(row)
+    among: Option<HashSet<PersonId>>,
+) -> Result<Vec<Verdict>> {
+    let (seen, match_at, review_at) = (seen.clone(), embedder.match_threshold, embedder.review_threshold);
+    service
+        .blocking(move || {
+            let counts = |student: &PersonId| among.as_ref().is_none_or(|a| a.contains(student));
+            let similarities: Vec<Option<Vec<f32>>> = seen
+                .faces
+                .iter()
+                .map(|face| {
+                    let embedding = face.embedding.as_ref().filter(|_| !face.too_small)?;
+                    let mut row = gallery.similarities(embedding);
+                    for (similarity, student) in row.iter_mut().zip(&gallery.students) {
+                        if !counts(student) {
+                            *similarity = f32::NEG_INFINITY;
+                        }
+                    }
+                    Some(row)
+                })
+                .collect();
+            matching::decide(&gallery.students, &similarities, match_at, review_at)
         })
-        .collect();
-    matching::decide(
-        &gallery.students,
-        &similarities,
-        embedder.match_threshold,
-        embedder.review_threshold,
-    )
+        .await
 }
 
 fn forget_student(verdict: Verdict) -> Verdict {

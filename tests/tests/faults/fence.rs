@@ -101,11 +101,11 @@ async fn only_the_last_claim_writes(mut world: World) {
     ];
     let service = &world.service;
     for (kind, job, bytes) in jobs {
-        let lost = claims::claim(service, kind).await.unwrap().unwrap();
+        let lost = claims::claim(service).await.unwrap().unwrap();
         assert_eq!(lost.id.0, rows::uuid(&job));
-        assert!(claims::claim(service, kind).await.unwrap().is_none(), "claimed by two");
+        assert!(claims::claim(service).await.unwrap().is_none(), "claimed by two");
         rows::expire(&world, &job).await;
-        let held = claims::claim(service, kind).await.unwrap().unwrap();
+        let held = claims::claim(service).await.unwrap().unwrap();
         assert_eq!((held.id, held.fence, held.attempts), (lost.id, lost.fence + 1, 2));
 
         let before = (rows::job(&world, &job).await, rows::all(&world).await);
@@ -158,7 +158,7 @@ async fn each_is_claimed_once(world: World) {
         // A look that meets another's may find nothing: the dispatcher has it repeated.
         for _ in 0..JOBS {
             mine.extend(
-                claims::claim(service, JobKind::Recognize)
+                claims::claim(service)
                     .await
                     .unwrap()
                     .map(|claim| claim.id.0),

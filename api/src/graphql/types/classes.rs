@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{Session, SessionConnection, User, UserConnection};
-use crate::graphql::connection::{connection, exact, request};
+use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::inputs::DateRange;
 use crate::graphql::loaders::{LatestSessionOf, StudentCountOf, TeachersOf};
@@ -42,6 +42,7 @@ impl Class {
         Ok(teachers.into_iter().map(User).collect())
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn students(
         &self,
         ctx: &Context<'_>,
@@ -72,6 +73,7 @@ impl Class {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn sessions(
         &self,
         ctx: &Context<'_>,
@@ -141,6 +143,7 @@ impl Venue {
         Some(GeoPoint { latitude, longitude })
     }
 
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn sessions(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use service::people::Person;
 
 use super::{ClassConnection, FaceTemplate};
-use crate::graphql::connection::{connection, exact, request};
+use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders::{EnrolledOf, TemplatesOf};
 use crate::graphql::scalars::{Role, UserStatus};
@@ -109,6 +109,7 @@ impl User {
     }
 
     /// classes taught (teacher, admin) or attended (student)
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn classes(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use service::attendance::roll::{self, RollFilter};
 
 use super::{AttendanceSummary, Class, Job, Photo, RollEntryConnection, Venue};
-use crate::graphql::connection::{connection, exact, request};
+use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders::{JobsOfSession, PhotosOfSession};
 use crate::graphql::scalars::{MarkStatus, SessionState};
@@ -82,6 +82,7 @@ impl Session {
     session entered after it), and whoever has a mark. Once CLOSED everyone on it has a mark.
     */
     #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn roll(
         &self,
         ctx: &Context<'_>,
