@@ -49,16 +49,18 @@ async fn write(
     summary: &str,
 ) -> Result<()> {
     let at = tx.service.now();
-    let rows = targets.into_iter().map(|(target_type, target_id)| entity::audit::Model {
-        id: tx.service.new_id(),
-        organization_id: organization.0,
-        at,
-        actor_id: actor.map(|a| a.0),
-        action: action.to_owned(),
-        target_type: target_type.to_owned(),
-        target_id,
-        summary: summary.to_owned(),
-    });
+    let rows = targets
+        .into_iter()
+        .map(|(target_type, target_id)| entity::audit::Model {
+            id: tx.service.new_id(),
+            organization_id: organization.0,
+            at,
+            actor_id: actor.map(|a| a.0),
+            action: action.to_owned(),
+            target_type: target_type.to_owned(),
+            target_id,
+            summary: summary.to_owned(),
+        });
     tx.insert(rows.collect()).await?;
     Ok(())
 }

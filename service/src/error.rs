@@ -83,7 +83,8 @@ fn passes(code: &str) -> bool {
     if code.len() == 5 && PASSING_CLASSES.iter().any(|class| code.starts_with(class)) {
         return true;
     }
-    code.parse::<u32>().is_ok_and(|n| code.len() < 5 && PASSING_CODES.contains(&(n & 0xff)))
+    code.parse::<u32>()
+        .is_ok_and(|n| code.len() < 5 && PASSING_CODES.contains(&(n & 0xff)))
 }
 
 impl From<DbErr> for Error {

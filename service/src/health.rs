@@ -87,10 +87,7 @@ async fn writable(service: &Service) -> bool {
         .db
         .writer()
         .execute_unprepared("UPDATE lease SET name = name WHERE name = ''");
-    matches!(
-        tokio::time::timeout(PATIENCE, write).await,
-        Ok(Ok(_))
-    )
+    matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
 }
 
 async fn workers(service: &Service) -> Result<Component> {

@@ -116,7 +116,9 @@ mod tests {
     /// GraphiQL, code generators and linters all begin with this question.
     #[tokio::test]
     async fn tools_may_read_the_schema() {
-        let of_type = (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
+        let of_type = (0..9).fold("kind name".to_owned(), |inner, _| {
+            format!("kind name ofType {{ {inner} }}")
+        });
         let input = format!("name description defaultValue type {{ {of_type} }}");
         let query = format!(
             "{{ __schema {{ queryType {{ name }} mutationType {{ name }} subscriptionType {{ name }} types {{ \

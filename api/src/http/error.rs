@@ -44,7 +44,10 @@ pub(super) fn coded(code: &'static str, message: impl Into<String>) -> Error {
 pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
     let id = correlation_id();
     // A text that was put together at run time may quote what it met.
-    let said = payload.downcast_ref::<&str>().copied().unwrap_or("a message made at run time");
+    let said = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .unwrap_or("a message made at run time");
     tracing::error!(correlation_id = %id, panic = said, "a request panicked");
     internal(&id)
 }

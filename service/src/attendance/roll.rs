@@ -73,7 +73,10 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
 pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {
     let found: Option<Scalar> = tx
         .one(
-            &format!("SELECT COUNT(*) AS value FROM {} r WHERE r.person_id = $2", roll_of("$1")),
+            &format!(
+                "SELECT COUNT(*) AS value FROM {} r WHERE r.person_id = $2",
+                roll_of("$1")
+            ),
             vec![session.into(), student.into()],
         )
         .await?;

@@ -58,14 +58,14 @@ async fn draw(service: &Service, key: &str, labels: Vec<Label>) -> Result<Bytes>
     let core = service.core().await?;
     let bytes = service.media.get(key).await?;
     core.run(move || {
-            let mut photo = picture::decode(&bytes, MAX_PIXELS).map_err(|e| super::picture_error(&e))?;
-            drop(bytes);
-            picture::annotate(&mut photo, &labels);
-            picture::encode_jpeg(&photo, JPEG_QUALITY)
-                .map(Bytes::from)
-                .map_err(Error::internal)
-        })
-        .await?
+        let mut photo = picture::decode(&bytes, MAX_PIXELS).map_err(|e| super::picture_error(&e))?;
+        drop(bytes);
+        picture::annotate(&mut photo, &labels);
+        picture::encode_jpeg(&photo, JPEG_QUALITY)
+            .map(Bytes::from)
+            .map_err(Error::internal)
+    })
+    .await?
 }
 
 #[derive(FromQueryResult)]

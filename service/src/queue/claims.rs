@@ -90,7 +90,11 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
     let mut values = Values::default();
     let now = now(service, &mut values);
     let until = later(service, &mut values, LEASE);
-    let skip = if service.db.is_postgres() { "FOR UPDATE OF j SKIP LOCKED" } else { "" };
+    let skip = if service.db.is_postgres() {
+        "FOR UPDATE OF j SKIP LOCKED"
+    } else {
+        ""
+    };
     // The status stands in words as well, so that the index of waiting jobs is seen to serve.
     let sql = format!(
         "UPDATE job SET status = 'RUNNING', stage = 'WAITING', fence = fence + 1, attempts = attempts + 1, \

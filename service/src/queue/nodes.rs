@@ -92,7 +92,14 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
         .flat_map(|w| std::iter::repeat_n(w.kind, usize::try_from(w.jobs).unwrap_or(0)));
     let mut woken = 0;
     for kind in each.take(idle) {
-        super::send(&service.wake, WakeUp { kind, job: None, trace: None });
+        super::send(
+            &service.wake,
+            WakeUp {
+                kind,
+                job: None,
+                trace: None,
+            },
+        );
         woken += 1;
     }
     Ok(woken)

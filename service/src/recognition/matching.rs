@@ -38,12 +38,7 @@ impl Verdict {
 /// `similarities[face][student]`, cosine; of a face without an embedding none. A face at or above
 /// `match_at` claims its nearest student and is matched if no other is nearer to them; from
 /// `review_at` on a person decides.
-pub fn decide(
-    students: &[PersonId],
-    similarities: &[Option<Vec<f32>>],
-    match_at: f32,
-    review_at: f32,
-) -> Vec<Verdict> {
+pub fn decide(students: &[PersonId], similarities: &[Option<Vec<f32>>], match_at: f32, review_at: f32) -> Vec<Verdict> {
     let ranked: Vec<Option<Vec<usize>>> = similarities
         .iter()
         .map(|row| row.as_ref().map(|row| nearest(students, row)))
@@ -90,12 +85,12 @@ fn verdict(
     let best = order.first().copied();
     let (decision, reason, chosen) = match best {
         Some(best) if row[best] >= match_at && holds(best) => (FaceDecision::Matched, None, Some(best)),
-        Some(best) if row[best] >= match_at => {
-            (FaceDecision::NeedsReview, Some(FaceReason::SecondClaim), Some(best))
-        }
-        Some(best) if row[best] >= review_at => {
-            (FaceDecision::NeedsReview, Some(FaceReason::BetweenThresholds), Some(best))
-        }
+        Some(best) if row[best] >= match_at => (FaceDecision::NeedsReview, Some(FaceReason::SecondClaim), Some(best)),
+        Some(best) if row[best] >= review_at => (
+            FaceDecision::NeedsReview,
+            Some(FaceReason::BetweenThresholds),
+            Some(best),
+        ),
         _ => (FaceDecision::Unknown, Some(FaceReason::BelowThreshold), None),
     };
     Verdict {
@@ -131,7 +126,10 @@ mod tests {
                 .collect();
             let seen: Vec<Option<Vec<f32>>> = rows.iter().cloned().map(Some).collect();
             let verdicts = decide(&s, &seen, MATCH, 0.4);
-            let matched: Vec<_> = verdicts.iter().filter(|v| v.decision == FaceDecision::Matched).collect();
+            let matched: Vec<_> = verdicts
+                .iter()
+                .filter(|v| v.decision == FaceDecision::Matched)
+                .collect();
             let distinct: std::collections::HashSet<_> = matched.iter().map(|v| v.student).collect();
             assert_eq!(distinct.len(), matched.len(), "a student twice: {rows:?}");
             let total: f32 = matched.iter().filter_map(|v| v.similarity).sum();
@@ -143,7 +141,12 @@ mod tests {
     fn best_by_trying(rows: &[Vec<f32>], face: usize, taken: &mut Vec<bool>, match_at: f32) -> f32 {
         let Some(row) = rows.get(face) else { return 0.0 };
         let mut best = best_by_trying(rows, face + 1, taken, match_at);
-        let (own, similarity) = row.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        let (own, similarity) = row
+            .iter()
+            .copied()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap();
         if similarity >= match_at && !taken[own] {
             taken[own] = true;
             best = best.max(similarity + best_by_trying(rows, face + 1, taken, match_at));
@@ -176,9 +179,16 @@ mod tests {
     #[test]
     fn a_stranger_who_resembles_somebody_never_displaces_them() {
         let s = students(2);
-        for (own, stranger) in [([0.9, 0.46], [0.5, 0.1]), ([0.9, 0.6], [0.85, 0.1]), ([0.9, 0.6], [0.85, 0.84])] {
+        for (own, stranger) in [
+            ([0.9, 0.46], [0.5, 0.1]),
+            ([0.9, 0.6], [0.85, 0.1]),
+            ([0.9, 0.6], [0.85, 0.84]),
+        ] {
             let verdicts = decide(&s, &[Some(own.to_vec()), Some(stranger.to_vec())], 0.45, 0.4);
-            assert_eq!((verdicts[0].decision, verdicts[0].student), (FaceDecision::Matched, Some(s[0])));
+            assert_eq!(
+                (verdicts[0].decision, verdicts[0].student),
+                (FaceDecision::Matched, Some(s[0]))
+            );
             assert_eq!(verdicts[1].reason, Some(FaceReason::SecondClaim));
         }
     }

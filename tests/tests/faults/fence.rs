@@ -90,17 +90,16 @@ async fn only_the_last_claim_writes(mut world: World) {
     let session = school.open_session().await;
     let bytes = photo(&[person(0), person(1), person(99)]);
     let one = photo(&[person(7)]);
-    let jobs = [
-        (JobKind::Recognize, school.submit(&session, bytes.clone()).await, &bytes),
-        (JobKind::Identify, identify(&admin, bytes.clone()).await, &bytes),
-        (
-            JobKind::Enrol,
-            enrol(&admin, &school.students[0], std::slice::from_ref(&one)).await,
-            &one,
-        ),
-    ];
     let service = &world.service;
-    for (kind, job, bytes) in jobs {
+    for kind in [JobKind::Recognize, JobKind::Identify, JobKind::Enrol] {
+        let (job, bytes) = match kind {
+            JobKind::Recognize => (school.submit(&session, bytes.clone()).await, &bytes),
+            JobKind::Identify => (identify(&admin, bytes.clone()).await, &bytes),
+            JobKind::Enrol => (
+                enrol(&admin, &school.students[0], std::slice::from_ref(&one)).await,
+                &one,
+            ),
+        };
         let lost = claims::claim(service).await.unwrap().unwrap();
         assert_eq!(lost.id.0, rows::uuid(&job));
         assert!(claims::claim(service).await.unwrap().is_none(), "claimed by two");
@@ -157,12 +156,7 @@ async fn each_is_claimed_once(world: World) {
         let mut mine = Vec::new();
         // A look that meets another's may find nothing: the dispatcher has it repeated.
         for _ in 0..JOBS {
-            mine.extend(
-                claims::claim(service)
-                    .await
-                    .unwrap()
-                    .map(|claim| claim.id.0),
-            );
+            mine.extend(claims::claim(service).await.unwrap().map(|claim| claim.id.0));
         }
         mine
     });
