@@ -7,11 +7,13 @@ pub mod queue;
 mod stages;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use models::Vision;
 use service::Service;
+use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,9 +34,11 @@ pub async fn run(
 ) {
     let node = service.new_id();
     let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
+    // Held together by jobs that run beside each other, by one alone that must run by itself.
+    let gate = Arc::new(RwLock::new(()));
     let handler = {
         let (service, shutdown) = (service.clone(), shutdown.clone());
-        move |_: WakeUp| drain(service.clone(), vision.clone(), shutdown.clone())
+        move |_: WakeUp| drain(service.clone(), vision.clone(), gate.clone(), shutdown.clone())
     };
     consumer.run(slots, shutdown, handler).await;
     if let Err(error) = keep.await {
@@ -46,12 +50,24 @@ pub async fn run(
 }
 
 /// Claims and handles jobs until none is left: the best of all, whatever woke us.
-async fn drain(service: Service, vision: VisionReceiver, shutdown: CancellationToken) {
+async fn drain(service: Service, vision: VisionReceiver, gate: Arc<RwLock<()>>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         // Without models a job is not even claimed: it waits, and no attempt is spent.
-        let Some(models) = vision.borrow().clone() else { return };
+        let Some(models) = vision.borrow().clone() else {
+            return;
+        };
+        let among_others = gate.read().await;
         match claims::claim(&service).await {
-            Ok(Some(claim)) => handle::handle(&service, claim, models, &shutdown).await,
+            Ok(Some(claim)) if claim.attempts < ATTEMPTS => {
+                handle::handle(&service, claim, models, &shutdown).await;
+            }
+            Ok(Some(suspect)) => {
+                drop(among_others);
+                if let Err(error) = alone(&service, &suspect, models, &gate, &shutdown).await {
+                    tracing::warn!(%error, "a job stays ours until its lease runs out");
+                    return;
+                }
+            }
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%error, "cannot claim a job; the dispatcher will wake us again");
@@ -59,6 +75,24 @@ async fn drain(service: Service, vision: VisionReceiver, shutdown: CancellationT
             }
         }
     }
+}
+
+/// A job that may have ended its worker twice runs with nothing beside it: when it does so again, it
+/// takes no other job's last attempt with it. So it goes back while this worker becomes quiet, and
+/// then the best job, it or another, is taken alone.
+async fn alone(
+    service: &Service,
+    suspect: &Claim,
+    models: Arc<dyn Vision>,
+    gate: &RwLock<()>,
+    shutdown: &CancellationToken,
+) -> service::Result<()> {
+    claims::release(service, suspect, Duration::ZERO, true).await?;
+    let _quiet = gate.write().await;
+    if let Some(claim) = claims::claim(service).await? {
+        handle::handle(service, claim, models, shutdown).await;
+    }
+    Ok(())
 }
 
 /// Says every few seconds that this worker lives, and dispatches where the duty is ours.

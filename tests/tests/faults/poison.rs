@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::both;
-use tests::fake::{DEADLY, NAN, PANIC, person, photo};
+use tests::fake::{DEADLY, NAN, PANIC, SLOW, person, photo};
 use tests::process::Process;
 use tests::school::{School, ended, ended_within};
 use tests::world::{Mode, Setup, World};
@@ -63,6 +63,34 @@ async fn a_job_that_ends_its_process_is_given_up() {
     assert_eq!(again["status"], "SUCCEEDED");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(rows::job(&world, &deadly).await.status, "FAILED");
+    assert_eq!(deaths.load(Ordering::SeqCst), 3);
+}
+
+/// Those that were worked on beside it lose attempts with it, but never their last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadly_job_takes_no_neighbour_with_it() {
+    let setup = Setup {
+        slots: 3,
+        ..Setup::new(Mode::Processes)
+    };
+    let Some(mut world) = setup.build().await else { return };
+    let (_, admin) = world.organization("School").await;
+    let school = School::enrolled(&admin, 1).await;
+    let deaths = supervise(world.workers.pop().unwrap(), world.settings.clone());
+    let session = school.open_session().await;
+    let deadly = school.submit(&session, photo(&[SLOW, DEADLY])).await;
+    let mut beside = Vec::new();
+    for _ in 0..2 {
+        let session = school.open_session().await;
+        beside.push(school.submit(&session, photo(&[SLOW, SLOW, person(0)])).await);
+    }
+    let job = ended_within(&admin, &deadly, Duration::from_mins(4)).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("FAILED"), &json!(3)));
+    for job in beside {
+        let job = ended_within(&admin, &job, Duration::from_mins(2)).await;
+        assert_eq!(job["status"], "SUCCEEDED", "{job:#}");
+        assert_eq!(job["marks"].as_array().unwrap().len(), 1);
+    }
     assert_eq!(deaths.load(Ordering::SeqCst), 3);
 }
 
