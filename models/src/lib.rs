@@ -9,6 +9,7 @@ pub mod catalog;
 mod detector;
 mod download;
 mod embedder;
+mod memory;
 mod onnx;
 mod pool;
 mod quality;

@@ -11,6 +11,7 @@ use crate::align::{SIDE, align};
 use crate::catalog::Entry;
 use crate::detector::{self, Detector};
 use crate::embedder::{BATCH, Embedder};
+use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
 use crate::quality;
 use crate::session;
@@ -125,6 +126,8 @@ impl Vision for OnnxVision {
             ControlFlow::Continue(()) => Ok(Instant::now()),
             ControlFlow::Break(()) => Err(VisionError::Abandoned),
         };
+        // First, so that it is dropped last.
+        let _memory = GiveBack;
         let mut slot = self.slots.borrow();
         let mut timings = Timings::default();
 
@@ -134,6 +137,7 @@ impl Vision for OnnxVision {
 
         let started = begin(Stage::Detecting)?;
         let found = slot.detector.detect(&picture)?;
+        memory::give_back();
         timings.detect_ms = milliseconds(started);
 
         let started = begin(Stage::Embedding)?;
