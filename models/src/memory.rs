@@ -1,32 +1,55 @@
 //! What an inference took goes back to the system.
 //!
 //! A photo's tensors are hundreds of MB in blocks of all sizes, taken on whichever thread has the
-//! photo. glibc keeps freed blocks for each of its arenas, one a thread, so a worker would grow with
-//! the number of threads that ever saw a photo.
+//! photo. glibc keeps freed blocks for each of its arenas, one a thread, and the larger the blocks that
+//! it has seen, the larger those that it keeps: a worker would grow with the threads and the photos
+//! that it has seen.
 
-/// Gives the system back what is free, in every arena. Takes a few milliseconds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) fn give_back() {
+mod glibc {
+    /// Blocks from this size on are mapped one by one and go back when they are freed. Setting it
+    /// also stops glibc from raising it by itself.
+    const MAPPED_BYTES: i32 = 4 << 20;
+
     #[expect(
         unsafe_code,
-        reason = "a call without arguments that matter; safe from any thread by its manual"
+        reason = "glibc's own switches, without pointers; safe from any thread by their manual"
     )]
-    // SAFETY: malloc_trim takes the allocator's own locks and touches nothing that is in use.
-    unsafe {
-        libc::malloc_trim(0);
+    pub(crate) fn prepare() {
+        // SAFETY: mallopt takes the allocator's lock and changes how later blocks are taken.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES);
+        }
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "glibc's own switches, without pointers; safe from any thread by their manual"
+    )]
+    pub(crate) fn give_back() {
+        // SAFETY: malloc_trim takes the allocator's locks and touches nothing that is in use.
+        unsafe {
+            libc::malloc_trim(0);
+        }
     }
 }
 
 /// Other allocators give back by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) fn give_back() {}
+mod glibc {
+    pub(crate) fn prepare() {}
+    pub(crate) fn give_back() {}
+}
 
-/// Gives back when it is dropped, however the work ended.
+/// Once a process, before the first inference: large blocks are not kept.
+pub(crate) use glibc::prepare;
+
+/// Gives back what is free when it is dropped, however the work ended. Takes a few milliseconds.
 #[derive(Debug)]
 pub(crate) struct GiveBack;
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        give_back();
+        glibc::give_back();
     }
 }

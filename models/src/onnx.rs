@@ -70,6 +70,7 @@ impl OnnxVision {
     /// Loads both models for every slot and runs each once, so that the first photo isn't the slow
     /// one. The runtime must have been initialised ([`crate::runtime::init`]).
     pub fn load(config: &VisionConfig) -> Result<Self, VisionError> {
+        memory::prepare();
         let about = |entry: &Entry, error| match error {
             VisionError::Model(text) => VisionError::Model(format!("{}: {text}", entry.name)),
             other => other,
@@ -137,7 +138,6 @@ impl Vision for OnnxVision {
 
         let started = begin(Stage::Detecting)?;
         let found = slot.detector.detect(&picture)?;
-        memory::give_back();
         timings.detect_ms = milliseconds(started);
 
         let started = begin(Stage::Embedding)?;
