@@ -15,6 +15,7 @@ pub struct Model {
     pub archived: bool,
     /// raised by every change of its members or their templates
     pub gallery_version: i64,
+    pub department_id: Option<Uuid>,
     pub created_at: DateTimeUtc,
 }
 

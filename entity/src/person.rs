@@ -21,6 +21,11 @@ pub struct Model {
     /// lower-case, verified, unique in the installation
     pub login_email: Option<String>,
     pub password_hash: Option<String>,
+    pub department_id: Option<Uuid>,
+    /// language tag of mails, such as en
+    pub locale: String,
+    pub email_on_absence: bool,
+    pub email_on_mark: bool,
     pub created_at: DateTimeUtc,
 }
 

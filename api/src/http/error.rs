@@ -31,6 +31,9 @@ pub fn extend(error: service::Error) -> Error {
         service::Error::Conflict { reason, .. } => {
             readable.extend_with(|_, extensions| extensions.set("reason", reason))
         }
+        service::Error::RateLimited { retry_after_seconds } => {
+            readable.extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after_seconds))
+        }
         _ => readable,
     }
 }

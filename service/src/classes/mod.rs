@@ -98,6 +98,7 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
         code: class.code.clone(),
         archived: false,
         gallery_version: 0,
+        department_id: None,
         created_at: class.created_at,
     };
     tx.insert(vec![row]).await.map_err(|error| {
