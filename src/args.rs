@@ -174,6 +174,9 @@ pub(crate) struct RawSettings {
     /// Where clients reach the API [default: http:// and the address to serve at]
     #[arg(long, env = "MUSTER_PUBLIC_URL", value_name = "URL", global = true)]
     pub public_url: Option<String>,
+    /// on: strangers may found organizations; off: they come by invitation, or by `muster admin create` [default: off]
+    #[arg(long, env = "MUSTER_OPEN_REGISTRATION", value_name = "on|off", global = true)]
+    pub open_registration: Option<String>,
     /// Name that keeps installations on one Redis apart [default: muster]
     #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
     pub namespace: Option<String>,
@@ -238,6 +241,7 @@ mod tests {
             "MUSTER_LOG_FORMAT",
             "MUSTER_WORKERS",
             "MUSTER_PUBLIC_URL",
+            "MUSTER_OPEN_REGISTRATION",
             "MUSTER_NAMESPACE",
         ];
         assert_eq!(variables(), every);

@@ -37,6 +37,7 @@ pub(crate) async fn build(
         mailer: settings.mailer.clone(),
         public_url,
         password_cost: PasswordCost::Recommended,
+        open_registration: settings.open_registration,
     });
     Ok((service, consumer))
 }

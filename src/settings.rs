@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     /// Photos that are worked on at once.
     pub workers: usize,
     pub public_url: Option<String>,
+    pub open_registration: bool,
     pub namespace: String,
 }
 
@@ -80,6 +81,11 @@ impl Settings {
             log: log(given(raw.log))?,
             log_format: log_format(given(raw.log_format).as_deref())?,
             public_url: public_url(given(raw.public_url))?,
+            open_registration: switch(
+                "MUSTER_OPEN_REGISTRATION",
+                given(raw.open_registration).as_deref(),
+                false,
+            )?,
             namespace: namespace(given(raw.namespace))?,
             workers,
             data_dir,
@@ -328,6 +334,15 @@ fn public_url(value: Option<String>) -> Result<Option<String>, Failure> {
             "MUSTER_PUBLIC_URL",
             format!("{text:?} is no address such as https://muster.example.org"),
         ),
+    }
+}
+
+fn switch(variable: &str, value: Option<&str>, default: bool) -> Result<bool, Failure> {
+    match value {
+        None => Ok(default),
+        Some("on" | "true" | "1" | "yes") => Ok(true),
+        Some("off" | "false" | "0" | "no") => Ok(false),
+        Some(other) => bad(variable, format!("{other:?} is neither on nor off")),
     }
 }
 

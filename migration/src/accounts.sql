@@ -20,6 +20,10 @@ CREATE INDEX person_by_department ON person (department_id, name_key, id);
 CREATE INDEX person_by_role ON person (organization_id, role, status);
 ALTER TABLE class ADD COLUMN department_id UUID REFERENCES department (id);
 CREATE INDEX class_by_department ON class (department_id);
+-- By whom something is about, for erasure.
+CREATE INDEX face_by_student ON face (student_id);
+CREATE INDEX job_by_person ON job (person_id);
+CREATE INDEX mark_change_remark ON mark_change (student_id) WHERE remark IS NOT NULL;
 
 -- An organization's thresholds for an embedder, where it has its own.
 CREATE TABLE threshold (

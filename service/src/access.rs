@@ -86,6 +86,24 @@ pub(crate) fn person_at_all(scope: &Scope, values: &mut Values, person: &str, ro
     }
 }
 
+/// Departments, by the alias `d`: all of the organization for staff; for a student their own and
+/// those of their classes.
+pub(crate) fn department(scope: &Scope, values: &mut Values) -> String {
+    let Scope::Viewer(viewer) = scope else {
+        return "TRUE".into();
+    };
+    let org = values.push(viewer.organization);
+    if viewer.role != Role::Student {
+        return format!("d.organization_id = {org}");
+    }
+    let me = values.push(viewer.person);
+    format!(
+        "(d.organization_id = {org} AND (d.id IN (SELECT p.department_id FROM person p WHERE p.id = {me}) \
+         OR d.id IN (SELECT c.department_id FROM class c JOIN membership m ON m.class_id = c.id \
+         WHERE m.person_id = {me})))"
+    )
+}
+
 /// Jobs, by the alias of their table: an identification is for its submitter and admins alone.
 pub(crate) fn job(scope: &Scope, values: &mut Values, job: &str) -> String {
     let Scope::Viewer(viewer) = scope else {

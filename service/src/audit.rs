@@ -1,11 +1,84 @@
 //! Who changed what, and when. Holds ids, never names or secrets.
 
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use crate::Tx;
+use crate::db::{Sql, Values};
 use crate::error::Result;
-use crate::id::{OrganizationId, PersonId};
-use crate::scope::Viewer;
+use crate::id::{AuditId, OrganizationId, PersonId};
+use crate::organizations::day_begins;
+use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
+use crate::scope::{Scope, Viewer};
+use crate::{Service, Tx};
+
+/// One change: `target_type` is a type of the schema, or a word of ours.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Entry {
+    pub id: AuditId,
+    pub at: DateTime<Utc>,
+    pub actor_id: Option<PersonId>,
+    pub action: String,
+    pub target_type: String,
+    pub target_id: Uuid,
+    pub summary: String,
+}
+
+impl Placed for Entry {
+    fn place(&self) -> (SortKey, Uuid) {
+        (SortKey::Time(self.at), self.id.0)
+    }
+}
+
+const COLUMNS: &str = "a.id, a.at, a.actor_id, a.action, a.target_type, a.target_id, a.summary";
+const ORDER: Order = Order {
+    key: "a.at",
+    id: "a.id",
+    kind: KeyKind::Time,
+    descending: true,
+};
+
+/// An organization's log, newest first, for its admins; `days` are both within.
+pub async fn list(
+    service: &Service,
+    scope: &Scope,
+    actor: Option<PersonId>,
+    days: Option<(NaiveDate, NaiveDate)>,
+    page: &PageRequest,
+) -> Result<Page<Entry>> {
+    let viewer = scope.admin()?;
+    let span = days
+        .map(|(from, to)| {
+            let behind = to.succ_opt().unwrap_or(to);
+            Ok::<_, crate::Error>((day_begins(viewer.timezone, from)?, day_begins(viewer.timezone, behind)?))
+        })
+        .transpose()?;
+    let body = |values: &mut Values| {
+        let mut sql = format!(
+            "FROM audit a WHERE a.organization_id = {}",
+            values.push(viewer.organization)
+        );
+        if let Some(actor) = actor {
+            sql += &format!(" AND a.actor_id = {}", values.push(actor));
+        }
+        if let Some((from, until)) = span {
+            sql += &format!(" AND a.at >= {} AND a.at < {}", values.push(from), values.push(until));
+        }
+        sql
+    };
+    page::fetch(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
+}
+
+pub async fn by_ids(service: &Service, scope: &Scope, ids: &[AuditId]) -> Result<Vec<Entry>> {
+    let Ok(viewer) = scope.admin() else {
+        return Ok(Vec::new());
+    };
+    let mut values = Values::default();
+    let list = values.list(ids.iter().copied());
+    let own = values.push(viewer.organization);
+    let sql = format!("SELECT {COLUMNS} FROM audit a WHERE a.id IN {list} AND a.organization_id = {own}");
+    service.db.reader().all(&sql, values.done()).await
+}
 
 /// Writes an entry in the transaction of the change itself: `target` is its type and id.
 pub(crate) async fn record(

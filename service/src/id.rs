@@ -21,4 +21,5 @@ macro_rules! ids {
 
 ids! {
     OrganizationId PersonId LoginId ClassId VenueId SessionId MarkId JobId PhotoId FaceId TemplateId
+    DepartmentId AuditId
 }

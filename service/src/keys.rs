@@ -16,6 +16,8 @@ pub enum Purpose {
     AccessToken,
     Media,
     Embedding,
+    /// Codes that are mailed, and the addresses that they are mailed to.
+    Code,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Self::AccessToken => b"muster/access-token/v1",
             Self::Media => b"muster/media/v1",
             Self::Embedding => b"muster/embedding/v1",
+            Self::Code => b"muster/code/v1",
         }
     }
 }

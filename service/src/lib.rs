@@ -5,11 +5,13 @@ pub mod access;
 pub mod accounts;
 pub mod attendance;
 pub mod audit;
+pub mod change;
 pub mod classes;
 pub mod clock;
 pub mod db;
 pub mod error;
 pub mod events;
+pub mod feedback;
 pub mod health;
 pub mod id;
 pub mod idempotency;
@@ -60,6 +62,8 @@ pub struct Parts {
     pub public_url: String,
     /// How a password is hashed; tests take the cheapest.
     pub password_cost: accounts::PasswordCost,
+    /// Whether strangers may found organizations.
+    pub open_registration: bool,
 }
 
 /// The use cases' way to the parts. Cheap to clone.
@@ -70,8 +74,9 @@ pub struct Service(Arc<Inner>);
 pub struct Inner {
     pub parts: Parts,
     hub: Hub,
-    /// Bounds the work that fills a core: password hashes, pictures drawn for a viewer.
+    /// Bounds the work that fills a core, such as pictures drawn for a viewer.
     cores: Arc<Semaphore>,
+    hashing: accounts::Hashing,
     galleries: recognition::gallery::Cache,
 }
 
@@ -89,6 +94,7 @@ impl Service {
         Self(Arc::new(Inner {
             hub: Hub::default(),
             cores: Arc::new(Semaphore::new(cores)),
+            hashing: accounts::Hashing::new(cores),
             galleries: recognition::gallery::Cache::default(),
             parts,
         }))
@@ -100,6 +106,15 @@ impl Service {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    pub(crate) fn hashing(&self) -> &accounts::Hashing {
+        &self.0.hashing
+    }
+
+    /// Password hashes computed so far, as [`Db::statements`] counts statements.
+    pub fn password_hashes(&self) -> u64 {
+        self.hashing().runs()
     }
 
     pub(crate) fn galleries(&self) -> &recognition::gallery::Cache {

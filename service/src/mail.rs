@@ -6,8 +6,8 @@ use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use uuid::Uuid;
 
-use crate::Tx;
 use crate::error::{Error, Result};
+use crate::{Service, Tx};
 
 /// What a mail says, before it is laid out as text and as HTML.
 pub struct Letter {
@@ -28,6 +28,14 @@ pub enum Block {
 pub(crate) async fn post(_tx: &mut Tx<'_>, _letter: Letter) -> Result<()> {
     Ok(())
 }
+
+/// Withdraws what waits for an address.
+pub(crate) async fn forget(_tx: &Tx<'_>, _address: &str) -> Result<()> {
+    Ok(())
+}
+
+/// Removes the `.eml` files of mails that went to an address.
+pub async fn erase_delivered(_service: &Service, _address: &str) {}
 
 #[derive(Clone, Debug)]
 pub enum Mailer {

@@ -29,7 +29,18 @@ pub enum Rule {
     UploadByOrigin,
     UploadByAccount,
     FeedbackByAccount,
+    /// Invitations that one admin mails.
+    InvitationByAccount,
 }
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Takes one back: what was counted turned out to be right.
+pub async fn forgive(_service: &Service, _rule: Rule, _who: &str) {}
 
 /// Counts one more of each; RATE_LIMITED where one of them is too many.
 pub async fn admit(_service: &Service, _asks: &[(Rule, String)]) -> Result<()> {

@@ -23,15 +23,24 @@ pub(crate) fn optional(field: &'static str, text: Option<&str>) -> Result<Option
 
 pub(crate) fn remark(text: Option<&str>) -> Result<Option<String>> {
     const MAX: usize = 2000;
-    let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else {
+    match text {
+        Some(text) => prose("remark", text, MAX),
+        None => Ok(None),
+    }
+}
+
+/// Several lines perhaps; nothing where nothing was written.
+pub(crate) fn prose(field: &'static str, text: &str, max: usize) -> Result<Option<String>> {
+    let text = text.trim();
+    if text.is_empty() {
         return Ok(None);
-    };
-    if text.chars().count() > MAX {
-        return Err(Error::invalid("remark", format!("remark has at most {MAX} characters")));
+    }
+    if text.chars().count() > max {
+        return Err(Error::invalid(field, format!("{field} has at most {max} characters")));
     }
     // NUL cannot be kept by PostgreSQL.
     if text.contains('\0') {
-        return Err(Error::invalid("remark", "remark holds a NUL character"));
+        return Err(Error::invalid(field, format!("{field} holds a NUL character")));
     }
     Ok(Some(text.to_owned()))
 }

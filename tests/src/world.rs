@@ -139,6 +139,7 @@ fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
         mailer: Mailer::Folder(folder.path().join("outbox")),
         public_url,
         password_cost: PasswordCost::Lowest,
+        open_registration: true,
     }
 }
 
@@ -222,6 +223,7 @@ impl World {
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", redis),
             ("MUSTER_NAMESPACE", namespace),
+            ("MUSTER_OPEN_REGISTRATION", "on".to_owned()),
             ("MUSTER_SECRET_KEY", SECRET.to_owned()),
             ("MUSTER_DATA_DIR", text(folder.path().to_owned())),
             ("MUSTER_MODELS_DIR", text(faces::models_dir())),

@@ -143,18 +143,23 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What the service knows of the models' embedder.
+pub(crate) fn embedder(models: &dyn Vision) -> Embedder {
+    let info = models.embedder();
+    Embedder {
+        name: info.name.clone(),
+        match_threshold: info.match_threshold,
+        review_threshold: info.review_threshold,
+    }
+}
+
 async fn work(
     service: &Service,
     claim: &Claim,
     models: Arc<dyn Vision>,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
 ) -> Result<(), Stop> {
-    let info = models.embedder();
-    let embedder = Embedder {
-        name: info.name.clone(),
-        match_threshold: info.match_threshold,
-        review_threshold: info.review_threshold,
-    };
+    let embedder = embedder(&*models);
     let photos = recognition::photos_to_read(service, claim).await?;
     let reporter = Reporter::start(service, claim);
     let mut looked = Vec::with_capacity(photos.len());

@@ -10,15 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use models::Vision;
-use service::Service;
 use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
+use service::{Service, media, organizations};
 use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use queue::Consumer;
+
+/// Between two looks at what was erased and may still lie in the media store.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// The models once they are here; none while they are being fetched.
 pub type VisionReceiver = watch::Receiver<Option<Arc<dyn Vision>>>;
@@ -99,14 +102,29 @@ async fn alone(
 async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: usize, shutdown: CancellationToken) {
     let mut tick = interval(nodes::BEAT);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut waits_for_models = true;
+    let mut is_known = false;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
+            _ = sweep.tick() => {
+                if let Err(error) = media::remove_discarded(&service).await {
+                    tracing::debug!(%error, "erased objects stay for a while");
+                }
+                continue;
+            }
             changed = vision.changed(), if waits_for_models => waits_for_models = changed.is_ok(),
         }
-        let able = if vision.borrow().is_some() { slots } else { 0 };
+        let models = vision.borrow().clone();
+        let able = if models.is_some() { slots } else { 0 };
+        if let Some(models) = models.filter(|_| !is_known) {
+            is_known = organizations::announce_embedder(&service, &handle::embedder(&*models))
+                .await
+                .is_ok();
+        }
         let looked = async {
             nodes::beat(&service, node, able).await?;
             nodes::dispatch(&service, node).await

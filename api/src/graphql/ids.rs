@@ -1,7 +1,10 @@
 //! Global ids: opaque to clients, with the type in front.
 
 use async_graphql::ID;
-use service::id::{ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId, VenueId};
+use service::id::{
+    AuditId, ClassId, DepartmentId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId,
+    VenueId,
+};
 use uuid::Uuid;
 
 use crate::http::error::extend;
@@ -36,7 +39,7 @@ pub trait NodeId: Copy + From<Uuid> {
 }
 
 macro_rules! node_ids {
-    ($($id:ident $prefix:literal $name:literal;)+) => {
+    ($($id:ident $prefix:literal $name:literal $type:literal;)+) => {
         $(
             impl NodeId for $id {
                 const PREFIX: &'static str = $prefix;
@@ -56,21 +59,37 @@ macro_rules! node_ids {
             pub fn parse(id: &ID) -> Option<Self> {
                 None$(.or_else(|| $id::parse(id).map(Self::$id)))+
             }
+
+            /// By the name of its type in the schema.
+            pub fn of_type(name: &str, id: Uuid) -> Option<Self> {
+                match name {
+                    $($type => Some(Self::$id($id(id))),)+
+                    _ => None,
+                }
+            }
+
+            pub fn global(self) -> ID {
+                match self {
+                    $(Self::$id(id) => id.global(),)+
+                }
+            }
         }
     };
 }
 
 node_ids! {
-    OrganizationId "org" "organization";
-    PersonId "usr" "user";
-    ClassId "cls" "class";
-    VenueId "ven" "venue";
-    SessionId "ses" "session";
-    MarkId "mrk" "mark";
-    JobId "job" "job";
-    PhotoId "pho" "photo";
-    FaceId "fac" "face";
-    TemplateId "tpl" "template";
+    OrganizationId "org" "organization" "Organization";
+    PersonId "usr" "user" "User";
+    ClassId "cls" "class" "Class";
+    VenueId "ven" "venue" "Venue";
+    SessionId "ses" "session" "Session";
+    MarkId "mrk" "mark" "AttendanceMark";
+    JobId "job" "job" "Job";
+    PhotoId "pho" "photo" "Photo";
+    FaceId "fac" "face" "DetectedFace";
+    TemplateId "tpl" "template" "FaceTemplate";
+    DepartmentId "dep" "department" "Department";
+    AuditId "aud" "audit entry" "AuditEntry";
 }
 
 #[cfg(test)]

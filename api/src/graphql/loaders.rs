@@ -5,14 +5,19 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use service::attendance::roll::MarkChange;
-use service::id::{ClassId, FaceId, JobId, OrganizationId, PersonId, PhotoId, SessionId, VenueId};
-use service::organizations::Organization;
+use service::id::{
+    AuditId, ClassId, DepartmentId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId,
+    VenueId,
+};
+use service::organizations::{Department, Organization};
 use service::people::Person;
 use service::queue::Job;
 use service::recognition::{Face, Photo, Template};
 use service::sessions::Session;
 use service::venues::Venue;
-use service::{Scope, Service, attendance, classes, organizations, people, queue, recognition, sessions, venues};
+use service::{
+    Scope, Service, attendance, audit, classes, organizations, people, queue, recognition, sessions, venues,
+};
 
 use super::batch::{Batcher, Read};
 use crate::http::error::extend;
@@ -88,6 +93,7 @@ macro_rules! keys {
 }
 
 keys! {
+    DepartmentsOf(OrganizationId);
     TeachersOf(ClassId);
     StudentCountOf(ClassId);
     LatestSessionOf(ClassId);
@@ -114,6 +120,19 @@ loader!(VenueId => Venue, |s, scope, keys| by(venues::by_ids(s, scope, keys).awa
 loader!(SessionId => Session, |s, scope, keys| by(sessions::by_ids(s, scope, keys).await, |x| x.id));
 loader!(PhotoId => Photo, |s, scope, keys| by(recognition::photos_by_ids(s, scope, keys).await, |p| p.id));
 loader!(FaceId => Face, |s, scope, keys| by(recognition::faces_by_ids(s, scope, keys).await, |f| f.id));
+loader!(JobId => Job, |s, scope, keys| by(queue::by_ids(s, scope, keys).await, |j| j.id));
+loader!(MarkId => attendance::Mark, |s, scope, keys| by(attendance::marks::by_ids(s, scope, keys).await, |m| m.id));
+loader!(TemplateId => Template, |s, scope, keys| by(recognition::templates_by_ids(s, scope, keys).await, |t| t.id));
+loader!(DepartmentId => Department, |s, scope, keys| {
+    by(organizations::departments_by_ids(s, scope, keys).await, |d| d.id)
+});
+loader!(AuditId => audit::Entry, |s, scope, keys| by(audit::by_ids(s, scope, keys).await, |a| a.id));
+loader!(DepartmentsOf => Vec<Department>, |s, scope, keys| {
+    group(
+        organizations::departments_of(s, scope, &ids(keys, |k| k.0)).await,
+        |d| Some(DepartmentsOf(d.organization_id)),
+    )
+});
 loader!(TeachersOf => Vec<Person>, |s, scope, keys| {
     classes::teachers(s, scope, &ids(keys, |k| k.0)).await.map(|pairs| {
         let mut groups: HashMap<TeachersOf, Vec<Person>> = HashMap::new();

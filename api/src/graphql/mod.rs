@@ -6,6 +6,7 @@ mod ids;
 mod inputs;
 mod loaders;
 mod mutation;
+mod node;
 mod query;
 mod scalars;
 #[expect(clippy::doc_markdown, reason = "descriptions for clients, in the contract's words")]
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest};
 use async_graphql::{Context, Request, SDLExportOptions, Schema, ServerResult};
-use service::{Scope, Service};
+use service::{Scope, Service, Viewer};
 
 use crate::http::auth::{Auth, AuthCell};
 use crate::http::error::{Codes, extend};
@@ -36,7 +37,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_COMPLEXITY: usize = 10_000;
 
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription)
+    Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<types::Node>()
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
@@ -89,8 +90,12 @@ fn service<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Service> {
     ctx.data::<Service>()
 }
 
+fn viewer(ctx: &Context<'_>) -> async_graphql::Result<Viewer> {
+    crate::http::auth::viewer(ctx)
+}
+
 fn scope(ctx: &Context<'_>) -> async_graphql::Result<Scope> {
-    crate::http::auth::viewer(ctx).map(Scope::from)
+    viewer(ctx).map(Scope::from)
 }
 
 fn loaders<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Loaders> {

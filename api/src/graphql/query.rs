@@ -1,18 +1,17 @@
 //! Root queries. Each may be null, so that one that is refused leaves the others whole.
 
 use async_graphql::{Context, ID, Object};
-use service::recognition;
-use service::{accounts, attendance, classes, health, organizations, people, queue, sessions, venues};
+use service::{accounts, audit, classes, health, organizations, people, queue, sessions, venues};
 
 use super::connection::{page_cost, request};
 use super::ids::{AnyId, NodeId};
-use super::inputs::{DateRange, JobFilter};
+use super::inputs::{DateRange, JobFilter, UserFilter};
 use super::scalars::SessionState;
 use super::types::{
-    AttendanceMark, Class, ClassConnection, ComponentHealth, DetectedFace, FaceTemplate, Health, Job, JobConnection,
-    Node, Organization, Photo, Session, SessionConnection, User, Venue, VenueConnection,
+    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, Health, Job, JobConnection, Node,
+    Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
 };
-use super::{Answer, scope, service};
+use super::{Answer, node, scope, service};
 use crate::http::auth::{Auth, auth};
 
 pub struct Query;
@@ -29,58 +28,11 @@ impl Query {
     }
 
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
-        let (service, scope) = (service(ctx)?, scope(ctx)?);
-        let Some(id) = AnyId::parse(&id) else { return Ok(None) };
-        Ok(match id {
-            AnyId::OrganizationId(id) => organizations::by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|o| Organization(o).into()),
-            AnyId::PersonId(id) => people::find(service, &scope, id)
-                .await
-                .answer()?
-                .map(|p| User(p).into()),
-            AnyId::ClassId(id) => classes::by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|c| Class(c).into()),
-            AnyId::VenueId(id) => venues::find(service, &scope, id)
-                .await
-                .answer()?
-                .map(|v| Venue(v).into()),
-            AnyId::SessionId(id) => sessions::by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|s| Session(s).into()),
-            AnyId::MarkId(id) => attendance::marks::by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|m| AttendanceMark::from(m).into()),
-            AnyId::JobId(id) => queue::by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|j| Job::from(j).into()),
-            AnyId::PhotoId(id) => recognition::photos_by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|p| Photo(p).into()),
-            AnyId::FaceId(id) => recognition::faces_by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|f| DetectedFace(f).into()),
-            AnyId::TemplateId(id) => recognition::templates_by_ids(service, &scope, &[id])
-                .await
-                .answer()?
-                .pop()
-                .map(|t| FaceTemplate(t).into()),
-        })
+        scope(ctx)?;
+        match AnyId::parse(&id) {
+            Some(id) => node::find(ctx, id).await,
+            None => Ok(None),
+        }
     }
 
     async fn organization(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Organization>> {
@@ -98,6 +50,33 @@ impl Query {
             Some(id) => people::find(service, &scope, id).await.answer().map(|p| p.map(User)),
             None => Ok(None),
         }
+    }
+
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<UserFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<UserConnection>> {
+        let scope = scope(ctx)?;
+        scope.staff().answer()?;
+        let filter = filter.map(UserFilter::filter).transpose()?.unwrap_or_default();
+        let page = request(ctx, first, after, last, before);
+        people::list(service(ctx)?, &scope, &filter, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    async fn departments(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Department>>> {
+        organizations::departments(service(ctx)?, &scope(ctx)?)
+            .await
+            .answer()
+            .map(|all| Some(all.into_iter().map(Department).collect()))
     }
 
     async fn class(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Class>> {
@@ -211,6 +190,27 @@ impl Query {
         let filter = filter.map(JobFilter::filter).transpose()?.unwrap_or_default();
         let page = request(ctx, first, after, last, before);
         queue::list(service(ctx)?, &scope(ctx)?, filter, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        actor_id: Option<ID>,
+        range: Option<DateRange>,
+    ) -> async_graphql::Result<Option<AuditEntryConnection>> {
+        let scope = scope(ctx)?;
+        scope.admin().answer()?;
+        let actor = NodeId::optional(actor_id.as_ref())?;
+        let page = request(ctx, first, after, last, before);
+        audit::list(service(ctx)?, &scope, actor, range.map(DateRange::days), &page)
             .await
             .answer()
             .map(|page| Some(page.into()))

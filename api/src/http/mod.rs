@@ -18,6 +18,7 @@ mod socket;
 
 pub mod auth;
 pub mod error;
+pub mod origin;
 pub mod upload;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::keys::Purpose;
 const ACCESS_LASTS: TimeDelta = TimeDelta::minutes(15);
 const ISSUER: &str = "muster";
 const AUDIENCE: &str = "muster-api";
-const SECRET_BYTES: usize = 32;
+pub(super) const SECRET_BYTES: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {

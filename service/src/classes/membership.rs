@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
 
-use super::{Class, raise_gallery, reach};
+use super::{Class, raise_galleries_of, raise_gallery, reach};
 use crate::attendance::roll;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
@@ -170,15 +170,17 @@ fn resolve(student: &NewStudent, known: &[Known], added: &HashSet<String>) -> Re
         });
     };
     Ok(Resolved::New(NewPerson {
-        full_name,
         email,
         roll_number: number,
-        role: Role::Student,
+        ..NewPerson::new(full_name, Role::Student)
     }))
 }
 
 fn student_or_error(person: &Known) -> Result<Resolved> {
-    if person.role != Role::Student || person.status == PersonStatus::Erased {
+    if person.status == PersonStatus::Erased {
+        return Err(Error::NotFound("student"));
+    }
+    if person.role != Role::Student {
         return Err(Error::invalid("id", "this person is not a student"));
     }
     Ok(Resolved::Known(person.id))
@@ -227,6 +229,22 @@ async fn join(
         });
     tx.insert(rows.collect()).await?;
     Ok(joined_now)
+}
+
+/// Ends somebody's belonging to every class, now.
+pub(crate) async fn leave_all(tx: &Tx<'_>, person: PersonId) -> Result<()> {
+    let now = tx.service.now();
+    let classes = raise_galleries_of(tx, person).await?;
+    for statement in [
+        "DELETE FROM membership WHERE person_id = $1 AND joined_at >= $2",
+        "UPDATE membership SET left_at = $2 WHERE person_id = $1 AND (left_at IS NULL OR left_at > $2)",
+    ] {
+        tx.run(statement, vec![person.into(), now.into()]).await?;
+    }
+    for class in classes {
+        roll::recount_class(tx, class).await?;
+    }
+    Ok(())
 }
 
 #[derive(FromQueryResult)]

@@ -6,17 +6,17 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-pub(crate) use membership::members_now;
 pub use membership::{NewStudent, StudentRow, add_students};
+pub(crate) use membership::{leave_all, members_now};
 
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
-use crate::id::{ClassId, PersonId};
+use crate::id::{ClassId, DepartmentId, PersonId};
 use crate::kinds::Role;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::people::{self, Person};
 use crate::scope::Scope;
-use crate::{Service, access, audit, text};
+use crate::{Service, access, audit, organizations, text};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Class {
@@ -25,6 +25,7 @@ pub struct Class {
     pub name_key: String,
     pub code: String,
     pub archived: bool,
+    pub department_id: Option<DepartmentId>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -34,7 +35,7 @@ impl Placed for Class {
     }
 }
 
-const COLUMNS: &str = "c.id, c.name, c.name_key, c.code, c.archived, c.created_at";
+const COLUMNS: &str = "c.id, c.name, c.name_key, c.code, c.archived, c.department_id, c.created_at";
 const ORDER: Order = Order {
     key: "c.name_key",
     id: "c.id",
@@ -46,6 +47,7 @@ const ORDER: Order = Order {
 pub struct NewClass<'a> {
     pub name: &'a str,
     pub code: &'a str,
+    pub department: Option<DepartmentId>,
     /// None: whoever creates the class teaches it.
     pub teachers: Option<Vec<PersonId>>,
 }
@@ -69,15 +71,17 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
         name_key: text::key(new.name.trim()),
         code: text::name("code", new.code)?,
         archived: false,
+        department_id: new.department,
         created_at: service.now(),
     };
     let tx = service.begin().await?;
+    organizations::reach_department(&tx, viewer.organization, new.department).await?;
     let mut values = Values::default();
     let org = values.push(viewer.organization);
     let list = values.list(teachers.iter().copied());
     let known: Vec<Candidate> = tx
         .all(
-            &format!("SELECT role FROM person WHERE organization_id = {org} AND id IN {list}"),
+            &format!("SELECT role FROM person WHERE organization_id = {org} AND id IN {list} AND status <> 'ERASED'"),
             values.done(),
         )
         .await?;
@@ -98,7 +102,7 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
         code: class.code.clone(),
         archived: false,
         gallery_version: 0,
-        department_id: None,
+        department_id: class.department_id.map(|d| d.0),
         created_at: class.created_at,
     };
     tx.insert(vec![row]).await.map_err(|error| {
@@ -242,6 +246,32 @@ pub(crate) async fn raise_gallery(tx: &crate::Tx<'_>, class: ClassId) -> Result<
     )
     .await?;
     Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Attended {
+    id: ClassId,
+}
+
+/// The same of every class that a person belongs to or has belonged to; answers which.
+pub(crate) async fn raise_galleries_of(tx: &crate::Tx<'_>, person: PersonId) -> Result<Vec<ClassId>> {
+    // In the order of ids: two that share classes never wait for each other in a circle.
+    let classes: Vec<Attended> = tx
+        .all(
+            &format!(
+                "SELECT c.id FROM class c WHERE c.id IN (SELECT m.class_id FROM membership m WHERE m.person_id = $1) \
+                 ORDER BY c.id{}",
+                tx.for_update()
+            ),
+            vec![person.into()],
+        )
+        .await?;
+    let classes: Vec<ClassId> = classes.into_iter().map(|class| class.id).collect();
+    let mut values = Values::default();
+    let list = values.list(classes.iter().copied());
+    let sql = format!("UPDATE class SET gallery_version = gallery_version + 1 WHERE id IN {list}");
+    tx.run(&sql, values.done()).await?;
+    Ok(classes)
 }
 
 /// The class, if the asker teaches it or is an admin.

@@ -1,6 +1,7 @@
 //! Photos and crops: where their bytes lie, and the short-lived signed addresses at which they
 //! are shown. Keys are random, never made from the content.
 
+mod discard;
 mod show;
 mod store;
 
@@ -10,6 +11,8 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+pub(crate) use discard::discard;
+pub use discard::remove_discarded;
 pub use show::{Served, open};
 pub use store::Store;
 

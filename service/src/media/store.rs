@@ -51,8 +51,16 @@ impl Store {
 
     /// Removes what may or may not be there; what cannot be removed now is swept later.
     pub async fn forget(&self, key: &str) {
-        if let Err(error) = self.0.delete(&Key::from(key)).await {
+        if let Err(error) = self.remove(key).await {
             tracing::debug!(%error, "an object stays for the sweep");
+        }
+    }
+
+    /// Removes what may be gone already.
+    pub async fn remove(&self, key: &str) -> Result<()> {
+        match self.0.delete(&Key::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -136,6 +136,11 @@ const fn priority(kind: JobKind) -> i32 {
     }
 }
 
+/// Has whoever follows these jobs look again.
+pub(crate) fn announce_all(tx: &mut Tx<'_>, jobs: impl Iterator<Item = JobId>) {
+    jobs.for_each(|job| tx.announce(Topic::Job(job)));
+}
+
 /// Inserts the job in the caller's transaction and wakes a worker after its commit.
 pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
     let id = JobId(tx.service.new_id());

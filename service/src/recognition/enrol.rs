@@ -1,15 +1,12 @@
 //! Enrolment: each photo becomes a template, or says why not. The job succeeds even where every
 //! photo is rejected.
 
-use sea_orm::FromQueryResult;
-
 use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, recognize, store_crops};
-use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
-use crate::id::{ClassId, PersonId, TemplateId};
+use crate::id::{PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx};
+use crate::{Service, Tx, classes};
 
 /// Faces narrower than this (pixels of the photo) draw strangers when they are compared.
 const LEAST_WIDTH: i32 = 40;
@@ -70,7 +67,7 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
             recognize::set_size(&tx, &photo.photo, seen).await?;
         }
     }
-    raise_galleries(&tx, person).await?;
+    classes::raise_galleries_of(&tx, person).await?;
     claims::record_timings(&tx, claim, watch.total()).await?;
     tx.commit().await
 }
@@ -134,31 +131,6 @@ async fn insert(
         });
     }
     tx.insert(rows).await?;
-    Ok(())
-}
-
-#[derive(FromQueryResult)]
-struct Taught {
-    id: ClassId,
-}
-
-/// Every gallery in which the person stands is read anew from now on.
-async fn raise_galleries(tx: &Tx<'_>, person: PersonId) -> Result<()> {
-    // In the order of ids: two enrolments that share classes never wait for each other in a circle.
-    let classes: Vec<Taught> = tx
-        .all(
-            &format!(
-                "SELECT c.id FROM class c WHERE c.id IN (SELECT m.class_id FROM membership m WHERE m.person_id = $1) \
-                 ORDER BY c.id{}",
-                tx.for_update()
-            ),
-            vec![person.into()],
-        )
-        .await?;
-    let mut values = Values::default();
-    let list = values.list(classes.into_iter().map(|c| c.id));
-    let sql = format!("UPDATE class SET gallery_version = gallery_version + 1 WHERE id IN {list}");
-    tx.run(&sql, values.done()).await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_job
 pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_sessions as photos_by_sessions};
 pub use recognize::{identify, recognize};
 pub use submit::{PhotoOf, enrol_faces, identify_faces, submit_class_photo};
+pub(crate) use templates::ENROLLED;
 pub use templates::{
     Template, by_ids as templates_by_ids, by_jobs as templates_by_jobs, enrolled, of_people as templates_of_people,
     unenrolled,

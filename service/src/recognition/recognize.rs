@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{FaceId, PersonId};
 use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx};
+use crate::{Service, Tx, organizations, people};
 
 /// Writes what a class photo showed: who of the roll is in it is marked.
 pub async fn recognize(
@@ -28,6 +28,7 @@ pub async fn recognize(
         return Err(Error::internal("a recognition without a session"));
     };
     let mut watch = Watch::start(claim, &[&seen]);
+    let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let gallery = gallery::of_class(service, class, embedder).await?;
     let roll: HashSet<PersonId> = roll::ids(service.db.reader(), session).await?.into_iter().collect();
     let seen = Arc::new(seen);
@@ -40,16 +41,7 @@ pub async fn recognize(
     let locked = marks::lock(&tx, session).await?;
     // Only who still exists and belongs: the roll may have changed since the matching.
     let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
-    let verdicts = verdicts
-        .into_iter()
-        .map(|v| {
-            if v.student.is_none_or(|s| roll.contains(&s)) {
-                v
-            } else {
-                forget_student(v)
-            }
-        })
-        .collect();
+    let verdicts = only(still_here(&tx, verdicts).await?, &roll);
     let faces = new_faces(service, &seen, verdicts, keys);
     faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
     set_size(&tx, photo, &seen).await?;
@@ -89,6 +81,7 @@ pub async fn identify(
     seen: Seen,
 ) -> Result<()> {
     let mut watch = Watch::start(claim, &[&seen]);
+    let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let (gallery, members) = match claim.class_id {
         Some(class) => {
             let members: HashSet<PersonId> = crate::classes::members_now(service, class).await?.into_iter().collect();
@@ -106,7 +99,7 @@ pub async fn identify(
 
     let mut tx = service.begin().await?;
     claims::complete(&mut tx, claim).await?;
-    let faces = new_faces(service, &seen, verdicts, keys);
+    let faces = new_faces(service, &seen, still_here(&tx, verdicts).await?, keys);
     faces::insert(&tx, claim, photo.id, None, &faces).await?;
     set_size(&tx, photo, &seen).await?;
     claims::record_timings(&tx, claim, watch.total()).await?;
@@ -143,6 +136,24 @@ async fn match_faces(
             matching::decide(&gallery.students, &similarities, match_at, review_at)
         })
         .await
+}
+
+/// The verdicts without those who are none of these.
+fn only(verdicts: Vec<Verdict>, these: &HashSet<PersonId>) -> Vec<Verdict> {
+    let one = |v: Verdict| {
+        if v.student.is_none_or(|s| these.contains(&s)) {
+            v
+        } else {
+            forget_student(v)
+        }
+    };
+    verdicts.into_iter().map(one).collect()
+}
+
+/// The verdicts without those who were erased meanwhile: their face is nobody's.
+async fn still_here(tx: &Tx<'_>, verdicts: Vec<Verdict>) -> Result<Vec<Verdict>> {
+    let here = people::still_here(tx, verdicts.iter().filter_map(|v| v.student)).await?;
+    Ok(only(verdicts, &here))
 }
 
 fn forget_student(verdict: Verdict) -> Verdict {

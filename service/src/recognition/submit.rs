@@ -217,6 +217,11 @@ async fn write(
 ) -> Result<Option<JobId>> {
     let mut tx = service.begin().await?;
     let mut session = None;
+    if let PhotoOf::Person(person) = of
+        && people::still_here(&tx, [person]).await?.is_empty()
+    {
+        return Err(Error::NotFound("student"));
+    }
     if let PhotoOf::Session(id, _) = of {
         open_or_conflict(marks::lock(&tx, id).await?.state)?;
         session = Some(id);

@@ -73,7 +73,7 @@ pub async fn of_people(service: &Service, scope: &Scope, ids: &[PersonId]) -> Re
 }
 
 /// Whether a person `p` has enough accepted templates of one model, in SQL.
-const ENROLLED: &str = "EXISTS (SELECT 1 FROM face_template e WHERE e.person_id = p.id AND e.status = 'ACCEPTED' \
+pub(crate) const ENROLLED: &str = "EXISTS (SELECT 1 FROM face_template e WHERE e.person_id = p.id AND e.status = 'ACCEPTED' \
      GROUP BY e.model HAVING COUNT(*) >= (SELECT o.min_enrolment_photos FROM organization o WHERE o.id = p.organization_id))";
 
 #[derive(FromQueryResult)]

@@ -76,7 +76,10 @@ async fn an_access_token_runs_out_and_its_login_does_not() {
 
 /// Signs in at a service that is another server on the same database.
 async fn login_at(service: &Service, email: &str) -> String {
-    accounts::login(service, email, PASSWORD).await.unwrap().access
+    accounts::login(service, service::rates::Origin::default(), email, PASSWORD)
+        .await
+        .unwrap()
+        .access
 }
 
 async fn refuses(world: World) {

@@ -254,7 +254,10 @@ async fn a_token_that_ran_out_opens_nothing(world: World) {
             parts.clock = then;
             parts.keys = KeyRing::new(secret, &[]).unwrap();
         });
-        accounts::login(&twin, &email, PASSWORD).await.unwrap().access
+        accounts::login(&twin, service::rates::Origin::default(), &email, PASSWORD)
+            .await
+            .unwrap()
+            .access
     };
     let fresh = token(-10, SECRET).await;
     let mut parts = fresh.split('.');

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use super::{Session, SessionConnection, User, UserConnection};
+use super::{Department, Session, SessionConnection, User, UserConnection};
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::inputs::DateRange;
@@ -31,6 +31,10 @@ impl Class {
 
     async fn code(&self) -> &str {
         &self.0.code
+    }
+
+    async fn department(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Department>> {
+        Department::load_optional(ctx, self.0.department_id).await
     }
 
     async fn archived(&self) -> bool {

@@ -1,19 +1,23 @@
 //! The objects of the contract, each over the service's struct.
 
 mod attendance;
+mod audit;
 mod classes;
 mod faces;
 mod jobs;
+mod organizations;
 mod people;
 mod sessions;
 
 use async_graphql::{ID, Interface, SimpleObject};
 
 pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntryConnection};
+pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
 pub use faces::{DetectedFace, FaceTemplate, Photo};
 pub use jobs::{Job, JobConnection};
-pub use people::{Organization, User, UserConnection};
+pub use organizations::{Department, Organization};
+pub use people::{User, UserConnection};
 pub use sessions::{Session, SessionConnection};
 
 use super::scalars::HealthState;
@@ -31,6 +35,8 @@ pub enum Node {
     Photo(Photo),
     DetectedFace(DetectedFace),
     FaceTemplate(FaceTemplate),
+    Department(Department),
+    AuditEntry(AuditEntry),
 }
 
 #[derive(SimpleObject)]

@@ -1,38 +1,22 @@
-//! Organizations and people.
+//! People.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use service::people::Person;
 
-use super::{ClassConnection, FaceTemplate};
+use super::{ClassConnection, Department, FaceTemplate, Organization};
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders::{EnrolledOf, TemplatesOf};
 use crate::graphql::scalars::{Role, UserStatus};
-use crate::graphql::{Answer, loaders, scope, service};
+use crate::graphql::{Answer, loaders, scope, service, viewer};
 use crate::http::error::extend;
 
-#[derive(Clone)]
-pub struct Organization(pub service::organizations::Organization);
-
-#[Object]
-impl Organization {
-    pub async fn id(&self) -> ID {
-        self.0.id.global()
-    }
-
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// IANA name; decides which calendar day a session belongs to
-    async fn timezone(&self) -> &str {
-        &self.0.timezone
-    }
-
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
+#[derive(SimpleObject)]
+pub struct UserSettings {
+    locale: String,
+    email_on_absence: bool,
+    email_on_mark: bool,
 }
 
 #[derive(Clone)]
@@ -102,6 +86,22 @@ impl User {
             .await?
             .map(Organization)
             .ok_or_else(|| extend(service::Error::NotFound("organization")))
+    }
+
+    async fn department(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Department>> {
+        Department::load_optional(ctx, self.0.department_id).await
+    }
+
+    async fn settings(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<UserSettings>> {
+        let viewer = viewer(ctx)?;
+        let theirs = viewer.person == self.0.id || viewer.role == service::kinds::Role::Admin;
+        Ok(
+            (theirs && self.0.status != service::kinds::PersonStatus::Erased).then(|| UserSettings {
+                locale: self.0.locale.clone(),
+                email_on_absence: self.0.email_on_absence,
+                email_on_mark: self.0.email_on_mark,
+            }),
+        )
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

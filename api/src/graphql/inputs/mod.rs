@@ -1,11 +1,18 @@
 //! Inputs of the contract, and how each becomes what the service takes.
 
+mod people;
+
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use service::classes::NewStudent;
+
+pub use people::{
+    CreateUserInput, DepartmentInput, InviteUserInput, RegisterInput, UpdateDepartmentInput, UpdateOrganizationInput,
+    UpdateUserInput, UserFilter, UserSettingsInput,
+};
 
 use super::ids::NodeId;
 use super::scalars::{Date, JobKind, JobStatus, MarkStatus};
@@ -61,6 +68,7 @@ fn decode(text: &str) -> Option<Bytes> {
 pub struct ClassInput {
     pub name: String,
     pub code: String,
+    pub department_id: Option<ID>,
     pub teacher_ids: Option<Vec<ID>>,
 }
 

@@ -1,35 +1,19 @@
-//! Mutations: each one use case of the service.
+//! Mutations of a school's day: classes, venues, sessions, faces and marks.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use service::classes::{NewClass, NewStudent};
 use service::sessions::NewSession;
 use service::venues::NewVenue;
-use service::{accounts, attendance, classes, people, recognition, sessions, venues};
+use service::{attendance, classes, recognition, sessions, venues};
 
-use super::ids::NodeId;
-use super::inputs::{ClassInput, MarkInput, PhotoInput, SessionInput, StudentInput, VenueInput};
-use super::scalars::Date;
-use super::types::{AttendanceMark, Class, Job, Session, User, Venue};
-use super::{Answer, scope, service};
-use crate::http::auth::{Auth, auth};
-use crate::http::error::extend;
+use crate::graphql::ids::NodeId;
+use crate::graphql::inputs::{ClassInput, MarkInput, PhotoInput, SessionInput, StudentInput, VenueInput};
+use crate::graphql::scalars::Date;
+use crate::graphql::types::{AttendanceMark, Class, Job, Session, User, Venue};
+use crate::graphql::{Answer, scope, service};
 
-pub struct Mutation;
-
-#[derive(SimpleObject)]
-pub struct AuthPayload {
-    user: User,
-    access_token: String,
-    access_token_expires_at: DateTime<Utc>,
-    refresh_token: String,
-    refresh_token_expires_at: DateTime<Utc>,
-}
-
-#[derive(SimpleObject)]
-pub struct LogoutPayload {
-    ended_logins: i32,
-}
+#[derive(Default)]
+pub struct SchoolMutation;
 
 #[derive(SimpleObject)]
 pub struct ClassPayload {
@@ -89,56 +73,8 @@ pub struct MarkPayload {
     mark: AttendanceMark,
 }
 
-async fn signed_in(ctx: &Context<'_>, tokens: accounts::Tokens) -> async_graphql::Result<Option<AuthPayload>> {
-    let person = people::find(service(ctx)?, &tokens.viewer.into(), tokens.person)
-        .await
-        .answer()?
-        .ok_or_else(|| extend(service::Error::Unauthenticated))?;
-    Ok(Some(AuthPayload {
-        user: User(person),
-        access_token: tokens.access,
-        access_token_expires_at: tokens.access_expires_at,
-        refresh_token: tokens.refresh,
-        refresh_token_expires_at: tokens.refresh_expires_at,
-    }))
-}
-
 #[Object]
-impl Mutation {
-    async fn login(
-        &self,
-        ctx: &Context<'_>,
-        email: String,
-        password: String,
-    ) -> async_graphql::Result<Option<AuthPayload>> {
-        let tokens = accounts::login(service(ctx)?, &email, &password).await.answer()?;
-        signed_in(ctx, tokens).await
-    }
-
-    /// rotates: a refresh token works once; using one twice ends its whole family
-    async fn refresh(&self, ctx: &Context<'_>, refresh_token: String) -> async_graphql::Result<Option<AuthPayload>> {
-        let tokens = accounts::refresh(service(ctx)?, &refresh_token).await.answer()?;
-        signed_in(ctx, tokens).await
-    }
-
-    /// by access token or, when that has run out, by refresh token; from the next request on, on every server, neither works
-    async fn logout(
-        &self,
-        ctx: &Context<'_>,
-        refresh_token: Option<String>,
-    ) -> async_graphql::Result<Option<LogoutPayload>> {
-        let viewer = match auth(ctx) {
-            Auth::Viewer(viewer) => Some(viewer),
-            Auth::Anonymous | Auth::Rejected => None,
-        };
-        let ended = accounts::logout(service(ctx)?, viewer.as_ref(), refresh_token.as_deref())
-            .await
-            .answer()?;
-        Ok(Some(LogoutPayload {
-            ended_logins: i32::try_from(ended).unwrap_or(i32::MAX),
-        }))
-    }
-
+impl SchoolMutation {
     async fn create_class(&self, ctx: &Context<'_>, input: ClassInput) -> async_graphql::Result<Option<ClassPayload>> {
         let teachers = input
             .teacher_ids
@@ -147,6 +83,7 @@ impl Mutation {
         let new = NewClass {
             name: &input.name,
             code: &input.code,
+            department: NodeId::optional(input.department_id.as_ref())?,
             teachers,
         };
         let class = classes::create(service(ctx)?, &scope(ctx)?, new).await.answer()?;

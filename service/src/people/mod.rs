@@ -1,14 +1,27 @@
 //! People: everyone a school knows, with or without a login.
 
+mod admins;
+mod changes;
+mod erase;
+mod list;
+
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
+use sea_orm::{DbErr, FromQueryResult};
 use uuid::Uuid;
+
+pub use changes::{NewUser, UserChange, create, set_user_status, update};
+pub use erase::{Erased, delete_account, delete_user};
+pub use list::{UserFilter, list, of_class, of_department};
+
+pub(crate) use changes::{rename, set_department, set_status};
 
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
-use crate::id::{ClassId, OrganizationId, PersonId};
+use crate::id::{DepartmentId, OrganizationId, PersonId};
 use crate::kinds::{PersonStatus, Role};
-use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
+use crate::page::{KeyKind, Order, Placed, SortKey};
 use crate::scope::Scope;
 use crate::{Service, Tx, access, text};
 
@@ -17,6 +30,7 @@ const LOCALE: &str = "en";
 
 /// A person as the asker may see them: of strangers the address and roll number are absent.
 #[derive(Clone, Debug, FromQueryResult)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a row")]
 pub struct Person {
     pub id: PersonId,
     pub organization_id: OrganizationId,
@@ -27,6 +41,10 @@ pub struct Person {
     pub role: Role,
     pub status: PersonStatus,
     pub has_login: bool,
+    pub department_id: Option<DepartmentId>,
+    pub locale: String,
+    pub email_on_absence: bool,
+    pub email_on_mark: bool,
     pub created_at: DateTime<Utc>,
     /// Whether everything of this person is the asker's to see.
     pub in_full: bool,
@@ -51,6 +69,8 @@ pub(crate) fn columns(full: &str) -> String {
         "p.id, p.organization_id, p.full_name, p.name_key, p.role, p.status, p.created_at, \
          CASE WHEN {full} THEN p.email END AS email, \
          CASE WHEN {full} THEN p.roll_number END AS roll_number, \
+         CASE WHEN {full} THEN p.department_id END AS department_id, \
+         p.locale, p.email_on_absence, p.email_on_mark, \
          (p.login_email IS NOT NULL) AS has_login, ({full}) AS in_full"
     )
 }
@@ -58,6 +78,21 @@ pub(crate) fn columns(full: &str) -> String {
 /// Whoever of these belongs to the asker's organization, in no order: for names beside marks and jobs.
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[PersonId]) -> Result<Vec<Person>> {
     select(service, scope, ids, |_| "TRUE".into()).await
+}
+
+#[derive(FromQueryResult)]
+struct Here {
+    id: PersonId,
+}
+
+/// Who of these has not been erased, nor will be before this transaction ends.
+pub(crate) async fn still_here(tx: &Tx<'_>, ids: impl IntoIterator<Item = PersonId>) -> Result<HashSet<PersonId>> {
+    let mut values = Values::default();
+    let list = values.list(ids);
+    let share = if tx.service.db.is_postgres() { " FOR SHARE" } else { "" };
+    let sql = format!("SELECT id FROM person WHERE id IN {list} AND status <> 'ERASED' ORDER BY id{share}");
+    let here: Vec<Here> = tx.all(&sql, values.done()).await?;
+    Ok(here.into_iter().map(|h| h.id).collect())
 }
 
 /// A person whom the asker may look up.
@@ -90,42 +125,27 @@ async fn select(
     service.db.reader().all(&sql, values.done()).await
 }
 
-/// The students who belong to a class now, by name; none for those who may not see the list.
-pub async fn of_class(
-    service: &Service,
-    scope: &Scope,
-    class: ClassId,
-    search: Option<&str>,
-    page: &PageRequest,
-) -> Result<Option<Page<Person>>> {
-    if scope.viewer().is_ok_and(|v| v.role == Role::Student) {
-        return Ok(None);
-    }
-    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
-    let now = service.now();
-    let columns = |values: &mut Values| columns(&access::person_in_full(scope, values, "p.id"));
-    let body = |values: &mut Values| {
-        let (class, now) = (values.push(class), values.push(now));
-        let visible = access::by_class(scope, values, "m.organization_id", "m.class_id");
-        let found = pattern.as_ref().map_or_else(String::new, |pattern| {
-            format!(" AND p.name_key LIKE {} ESCAPE '\\'", values.push(pattern.clone()))
-        });
-        format!(
-            "FROM person p JOIN membership m ON m.person_id = p.id WHERE m.class_id = {class} \
-             AND m.joined_at <= {now} AND (m.left_at IS NULL OR m.left_at > {now}) AND {visible}{found}"
-        )
-    };
-    Ok(Some(
-        page::fetch(service.db.reader(), page, ORDER, columns, body).await?,
-    ))
-}
-
 #[derive(Debug)]
 pub(crate) struct NewPerson {
     pub full_name: String,
     pub email: Option<String>,
     pub roll_number: Option<String>,
     pub role: Role,
+    pub status: PersonStatus,
+    pub department: Option<DepartmentId>,
+}
+
+impl NewPerson {
+    pub fn new(full_name: String, role: Role) -> Self {
+        Self {
+            full_name,
+            email: None,
+            roll_number: None,
+            role,
+            status: PersonStatus::Active,
+            department: None,
+        }
+    }
 }
 
 /// Inserts one person; a roll number that is taken is CONFLICT.
@@ -150,20 +170,23 @@ pub(crate) async fn insert_many(
         email: person.email,
         roll_number: person.roll_number,
         role: person.role,
-        status: PersonStatus::Active,
+        status: person.status,
         login_email: None,
         password_hash: None,
-        department_id: None,
+        department_id: person.department.map(|d| d.0),
         locale: LOCALE.to_owned(),
         email_on_absence: true,
         email_on_mark: false,
         created_at: now,
     });
-    tx.insert(rows.collect()).await.map_err(|error| {
-        if is_duplicate(&error) {
-            Error::conflict("ROLL_NUMBER_TAKEN", "another person has this roll number")
-        } else {
-            error.into()
-        }
-    })
+    tx.insert(rows.collect()).await.map_err(taken)
+}
+
+/// What a database says of a roll number that somebody has.
+fn taken(error: DbErr) -> Error {
+    if is_duplicate(&error) {
+        Error::conflict("ROLL_NUMBER_TAKEN", "another person has this roll number")
+    } else {
+        error.into()
+    }
 }

@@ -1,8 +1,22 @@
 //! Organizations and the settings that the other rooms go by.
 
+mod departments;
+mod erase;
+mod settings;
+
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
+
+pub use departments::{
+    Department, DepartmentChange, create_department, delete_department, departments, departments_by_ids,
+    departments_of, update_department,
+};
+pub use settings::{OrganizationChange, Thresholds, announce_embedder, thresholds, update};
+
+pub(crate) use departments::reach_department;
+pub(crate) use erase::erase;
+pub(crate) use settings::tuned;
 
 use crate::clock::is_sensible;
 use crate::db::{Scalar, Sql, Values};
@@ -24,6 +38,11 @@ pub struct Organization {
     pub timezone: String,
     pub min_enrolment_photos: i32,
     pub late_after_minutes: i32,
+    pub close_after_minutes: i32,
+    pub photo_retention_days: i32,
+    pub require_liveness: bool,
+    pub check_in_radius_meters: Option<i32>,
+    pub max_upload_megabytes: i32,
     pub created_at: DateTime<Utc>,
 }
 
@@ -42,22 +61,13 @@ pub(crate) fn day_begins(zone: Tz, day: NaiveDate) -> Result<DateTime<Utc>> {
         .ok_or_else(|| Error::invalid("from", "this day does not exist in the organization's time zone"))
 }
 
-pub(crate) async fn insert(tx: &Tx<'_>, scope: &Scope, name: &str, timezone: Option<&str>) -> Result<OrganizationId> {
-    let Scope::System(_) = scope else {
-        return Err(Error::Forbidden);
-    };
-    let timezone = timezone.unwrap_or("UTC");
-    if timezone.parse::<Tz>().is_err() {
-        return Err(Error::invalid(
-            "timezone",
-            "timezone is not an IANA name, such as Europe/Madrid",
-        ));
-    }
+pub(crate) async fn insert(tx: &Tx<'_>, name: &str, timezone: Option<&str>) -> Result<OrganizationId> {
+    let timezone = settings::known_zone(timezone.unwrap_or("UTC"))?;
     let id = OrganizationId(tx.service.new_id());
     tx.insert(vec![entity::organization::Model {
         id: id.0,
         name: text::name("organizationName", name)?,
-        timezone: timezone.to_owned(),
+        timezone,
         min_enrolment_photos: MIN_ENROLMENT_PHOTOS,
         late_after_minutes: LATE_AFTER_MINUTES,
         close_after_minutes: CLOSE_AFTER_MINUTES,
@@ -99,10 +109,23 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) ->
         .reader()
         .all(
             &format!(
-                "SELECT id, name, timezone, min_enrolment_photos, late_after_minutes, created_at \
+                "SELECT id, name, timezone, min_enrolment_photos, late_after_minutes, close_after_minutes, \
+                 photo_retention_days, require_liveness, check_in_radius_meters, max_upload_megabytes, created_at \
                  FROM organization WHERE id IN {list} AND {own}"
             ),
             values.done(),
         )
         .await
+}
+
+#[derive(FromQueryResult)]
+struct Named {
+    name: String,
+}
+
+pub(crate) async fn name(tx: &Tx<'_>, id: OrganizationId) -> Result<String> {
+    let found: Option<Named> = tx
+        .one("SELECT name FROM organization WHERE id = $1", vec![id.into()])
+        .await?;
+    Ok(found.map(|o| o.name).unwrap_or_default())
 }

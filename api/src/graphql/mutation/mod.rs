@@ -1,0 +1,32 @@
+//! Mutations: each one use case of the service.
+
+mod accounts;
+mod administration;
+mod school;
+
+use async_graphql::{MergedObject, SimpleObject};
+use service::people::Person;
+
+use super::types::User;
+
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    accounts::AccountMutation,
+    administration::AdministrationMutation,
+    school::SchoolMutation,
+);
+
+#[derive(SimpleObject)]
+pub struct UserPayload {
+    user: User,
+}
+
+impl UserPayload {
+    fn some(person: Person) -> Option<Self> {
+        Some(Self { user: User(person) })
+    }
+}
+
+fn count(number: u64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

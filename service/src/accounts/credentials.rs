@@ -1,0 +1,173 @@
+//! The owner of an account changes what they sign in with.
+
+use sea_orm::FromQueryResult;
+
+use super::codes::{self, Purpose};
+use super::{logins, passwords};
+use crate::db::Sql;
+use crate::error::{Error, Result, is_duplicate};
+use crate::id::{OrganizationId, PersonId};
+use crate::mail::{self, Block, Letter};
+use crate::people::Person;
+use crate::rates::{self, Origin, Rule};
+use crate::scope::{Scope, Viewer};
+use crate::{Service, Tx, audit, text};
+
+#[derive(FromQueryResult)]
+struct Own {
+    full_name: String,
+    login_email: Option<String>,
+    password_hash: Option<String>,
+}
+
+/// The viewer, if the password is theirs.
+async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password: &str) -> Result<Own> {
+    let account = viewer.person.0.simple().to_string();
+    rates::admit(service, &[(Rule::LoginByAccount, account.clone())]).await?;
+    let own: Own = service
+        .db
+        .reader()
+        .one(
+            "SELECT full_name, login_email, password_hash FROM person WHERE id = $1",
+            vec![viewer.person.into()],
+        )
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    if !passwords::verify(service, password, own.password_hash.clone()).await? {
+        return Err(Error::invalid(field, "this is not your password"));
+    }
+    rates::forgive(service, Rule::LoginByAccount, &account).await;
+    Ok(own)
+}
+
+/// Shows that it is the owner who asks, as before anything that can't be undone.
+pub(crate) async fn prove_owner(service: &Service, viewer: &Viewer, password: &str) -> Result<()> {
+    prove(service, viewer, "password", password).await.map(|_| ())
+}
+
+fn notice(to: String, subject: &str, what: &str) -> Letter {
+    Letter {
+        to,
+        subject: subject.to_owned(),
+        body: vec![
+            Block::Text(what.to_owned()),
+            Block::Text("If it was not you, ask for a new password at once and tell your school.".to_owned()),
+        ],
+    }
+}
+
+fn password_changed(to: String) -> Letter {
+    notice(
+        to,
+        "Your password was changed",
+        "The password of your login at Muster was changed.",
+    )
+}
+
+/// Ends every other login; this one gets new tokens.
+pub async fn change_password(service: &Service, viewer: &Viewer, current: &str, new: &str) -> Result<logins::Tokens> {
+    let own = prove(service, viewer, "currentPassword", current).await?;
+    let email = own.login_email.unwrap_or_default();
+    let hash = passwords::hash(service, "newPassword", new, &[&own.full_name, &email]).await?;
+    let mut tx = service.begin().await?;
+    let changed = tx
+        .run(
+            "UPDATE person SET password_hash = $1 WHERE id = $2 AND password_hash = $3",
+            vec![hash.into(), viewer.person.into(), own.password_hash.into()],
+        )
+        .await?;
+    if changed == 0 {
+        return Err(Error::conflict(
+            "CHANGED_MEANWHILE",
+            "the password was changed meanwhile",
+        ));
+    }
+    logins::end_all(&mut tx, viewer.person, Some(viewer.login)).await?;
+    audit::record(&tx, viewer, "changePassword", ("User", viewer.person.0), "changed").await?;
+    mail::post(&mut tx, password_changed(email)).await?;
+    let renewed = logins::renew(&mut tx, viewer.login).await?;
+    logins::finish(service, tx, renewed).await
+}
+
+#[derive(FromQueryResult)]
+struct Whose {
+    id: PersonId,
+    organization_id: OrganizationId,
+}
+
+/// Ends every login of the account; answers how many there were.
+pub async fn reset_password(service: &Service, origin: Origin, email: &str, code: &str, new: &str) -> Result<u64> {
+    let email = text::email("email", email)?;
+    rates::admit(service, &[(Rule::LoginByOrigin, origin.to_string())]).await?;
+    passwords::check("newPassword", new, &[&email])?;
+    codes::check(service, Purpose::Reset, &email, code).await?;
+    let hash = passwords::rehash(service, new).await?;
+    let mut tx = service.begin().await?;
+    codes::spend(&tx, Purpose::Reset, &email, code).await?;
+    let whose: Option<Whose> = tx
+        .one(
+            "UPDATE person SET password_hash = $1 WHERE login_email = $2 RETURNING id, organization_id",
+            vec![hash.into(), email.clone().into()],
+        )
+        .await?;
+    let whose = whose.ok_or(Error::NotFound("login"))?;
+    let ended = logins::end_all(&mut tx, whose.id, None).await?;
+    let target = ("User", whose.id.0);
+    audit::entry(
+        &tx,
+        whose.organization_id,
+        Some(whose.id),
+        "resetPassword",
+        target,
+        "by code",
+    )
+    .await?;
+    mail::post(&mut tx, password_changed(email)).await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Moves a login to another address, which was shown to be the owner's.
+pub async fn change_email(
+    service: &Service,
+    viewer: &Viewer,
+    new_email: &str,
+    verification_token: &str,
+    password: &str,
+) -> Result<Person> {
+    let email = text::email("newEmail", new_email)?;
+    codes::is_verified(service, &email, verification_token).await?;
+    let own = prove(service, viewer, "password", password).await?;
+    let mut tx = service.begin().await?;
+    codes::spend_verified(&tx, &email, verification_token).await?;
+    set_address(&tx, viewer.person, &email).await?;
+    audit::record(&tx, viewer, "changeEmail", ("User", viewer.person.0), "changed").await?;
+    if let Some(old) = own.login_email.filter(|old| *old != email) {
+        let letter = notice(
+            old,
+            "Your address was changed",
+            "Your login at Muster has another address from now on; this one no longer serves.",
+        );
+        mail::post(&mut tx, letter).await?;
+    }
+    tx.commit().await?;
+    super::viewer(service, &Scope::from(viewer.clone())).await
+}
+
+/// Makes an address somebody's login; one that is taken is CONFLICT.
+pub(super) async fn set_address(tx: &Tx<'_>, person: PersonId, email: &str) -> Result<()> {
+    let statement = tx.statement(
+        "UPDATE person SET login_email = $1, email = $1 WHERE id = $2",
+        vec![email.to_owned().into(), person.into()],
+    );
+    sea_orm::ConnectionTrait::execute_raw(&**tx, statement)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error) {
+                Error::conflict("EMAIL_TAKEN", "this address already has a login")
+            } else {
+                error.into()
+            }
+        })?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! An organization goes with everything that belongs to it.
+
+use sea_orm::FromQueryResult;
+
+use crate::db::{Scalar, Sql};
+use crate::error::Result;
+use crate::id::OrganizationId;
+use crate::people::Erased;
+use crate::{Tx, accounts, mail, media};
+
+/// Every table of an organization's own, in an order in which no row is left pointing at nothing.
+/// Departments and people point at each other, so they come by themselves.
+const TABLES: [&str; 17] = [
+    "audit",
+    "feedback",
+    "idempotency",
+    "invitation",
+    "login",
+    "mark_change",
+    "mark",
+    "face",
+    "face_template",
+    "photo",
+    "job",
+    "session",
+    "venue",
+    "membership",
+    "class_teacher",
+    "class",
+    "threshold",
+];
+
+#[derive(FromQueryResult)]
+struct Object {
+    key: String,
+}
+
+#[derive(FromQueryResult)]
+struct Address {
+    address: String,
+}
+
+/// Erases an organization; answers what there was of templates and photos, and the addresses that
+/// its people had.
+pub(crate) async fn erase(tx: &Tx<'_>, id: OrganizationId) -> Result<(Erased, Vec<String>)> {
+    let addresses: Vec<Address> = tx
+        .all(
+            "SELECT email AS address FROM person WHERE organization_id = $1 AND email IS NOT NULL \
+             UNION SELECT login_email FROM person WHERE organization_id = $1 AND login_email IS NOT NULL",
+            vec![id.into()],
+        )
+        .await?;
+    let addresses: Vec<String> = addresses.into_iter().map(|a| a.address).collect();
+    for some in addresses.chunks(500) {
+        accounts::forget_codes(tx, some).await?;
+    }
+    for address in &addresses {
+        mail::forget(tx, address).await?;
+    }
+    let templates = count(tx, "face_template", id).await?;
+    let photos = count(tx, "photo", id).await?;
+    for (table, key) in [
+        ("photo", "media_key"),
+        ("face", "crop_key"),
+        ("face_template", "crop_key"),
+    ] {
+        let objects: Vec<Object> = tx
+            .all(
+                &format!("SELECT {key} AS key FROM {table} WHERE organization_id = $1 AND {key} IS NOT NULL"),
+                vec![id.into()],
+            )
+            .await?;
+        media::discard(tx, objects.into_iter().map(|object| object.key)).await?;
+    }
+    for table in TABLES {
+        tx.run(
+            &format!("DELETE FROM {table} WHERE organization_id = $1"),
+            vec![id.into()],
+        )
+        .await?;
+    }
+    for statement in [
+        "UPDATE department SET head_id = NULL WHERE organization_id = $1",
+        "DELETE FROM person WHERE organization_id = $1",
+        "DELETE FROM department WHERE organization_id = $1",
+        "DELETE FROM organization WHERE id = $1",
+    ] {
+        tx.run(statement, vec![id.into()]).await?;
+    }
+    Ok((Erased { templates, photos }, addresses))
+}
+
+async fn count(tx: &Tx<'_>, table: &str, id: OrganizationId) -> Result<u64> {
+    let counted: Option<Scalar> = tx
+        .one(
+            &format!("SELECT COUNT(*) AS value FROM {table} WHERE organization_id = $1"),
+            vec![id.into()],
+        )
+        .await?;
+    Ok(counted.map_or(0, |c| c.value.unsigned_abs()))
+}

@@ -1,0 +1,278 @@
+//! The settings that an organization's admins choose, each within what makes sense.
+
+use chrono_tz::Tz;
+use sea_orm::FromQueryResult;
+
+use super::{Organization, by_ids};
+use crate::change::Change;
+use crate::db::{Sql, Values};
+use crate::error::{Error, Result};
+use crate::id::OrganizationId;
+use crate::recognition::Embedder;
+use crate::scope::Scope;
+use crate::{Service, Tx, audit, text};
+
+/// What is to change. `radius` alone can be cleared, and the thresholds, which are then the catalog's.
+#[derive(Clone, Debug, Default)]
+pub struct OrganizationChange {
+    pub name: Change<String>,
+    pub timezone: Change<String>,
+    pub match_threshold: Change<f64>,
+    pub review_threshold: Change<f64>,
+    pub min_enrolment_photos: Change<i32>,
+    pub late_after_minutes: Change<i32>,
+    pub close_after_minutes: Change<i32>,
+    pub photo_retention_days: Change<i32>,
+    pub require_liveness: Change<bool>,
+    pub check_in_radius_meters: Change<i32>,
+    pub max_upload_megabytes: Change<i32>,
+}
+
+/// An organization's thresholds for the embedder that the workers run with; none: the catalog's.
+#[derive(Clone, Copy, Debug, Default, FromQueryResult)]
+pub struct Thresholds {
+    pub match_threshold: Option<f64>,
+    pub review_threshold: Option<f64>,
+}
+
+#[derive(FromQueryResult)]
+struct Current {
+    name: String,
+    match_threshold: f64,
+    review_threshold: f64,
+}
+
+/// A worker says which embedder it runs with.
+pub async fn announce_embedder(service: &Service, embedder: &Embedder) -> Result<()> {
+    service
+        .db
+        .writer()
+        .run(
+            "INSERT INTO embedder (name, match_threshold, review_threshold, seen_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO UPDATE SET match_threshold = excluded.match_threshold, \
+             review_threshold = excluded.review_threshold, seen_at = excluded.seen_at",
+            vec![
+                embedder.name.clone().into(),
+                f64::from(embedder.match_threshold).into(),
+                f64::from(embedder.review_threshold).into(),
+                service.now().into(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The embedder that a worker ran with last.
+const CURRENT: &str =
+    "SELECT name, match_threshold, review_threshold FROM embedder ORDER BY seen_at DESC, name LIMIT 1";
+
+/// The thresholds that the organization set for the current embedder.
+pub async fn thresholds(service: &Service, scope: &Scope) -> Result<Thresholds> {
+    let viewer = scope.viewer()?;
+    let found = service
+        .db
+        .reader()
+        .one(
+            &format!(
+                "SELECT t.match_threshold, t.review_threshold FROM threshold t JOIN ({CURRENT}) e ON e.name = t.model \
+                 WHERE t.organization_id = $1"
+            ),
+            vec![viewer.organization.into()],
+        )
+        .await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// An embedder with the thresholds that an organization set for it.
+pub(crate) async fn tuned(service: &Service, organization: OrganizationId, embedder: &Embedder) -> Result<Embedder> {
+    let own: Option<Thresholds> = service
+        .db
+        .reader()
+        .one(
+            "SELECT match_threshold, review_threshold FROM threshold WHERE organization_id = $1 AND model = $2",
+            vec![organization.into(), embedder.name.clone().into()],
+        )
+        .await?;
+    let own = own.unwrap_or_default();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a similarity has no more digits than that"
+    )]
+    let or = |own: Option<f64>, catalog: f32| own.map_or(catalog, |own| own as f32);
+    let match_threshold = or(own.match_threshold, embedder.match_threshold);
+    Ok(Embedder {
+        name: embedder.name.clone(),
+        match_threshold,
+        review_threshold: or(own.review_threshold, embedder.review_threshold).min(match_threshold),
+    })
+}
+
+fn within(field: &'static str, value: i32, least: i32, most: i32) -> Result<i32> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Error::invalid(field, format!("{field} is between {least} and {most}")))
+    }
+}
+
+pub(super) fn known_zone(name: &str) -> Result<String> {
+    match name.parse::<Tz>() {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err(Error::invalid(
+            "timezone",
+            "timezone is not an IANA name, such as Europe/Madrid",
+        )),
+    }
+}
+
+pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange) -> Result<Organization> {
+    let viewer = scope.admin()?;
+    let mut values = Values::default();
+    let mut set = Vec::new();
+    let mut fields = Vec::new();
+    let mut put = |column: &'static str, field: &'static str, value: sea_orm::Value| {
+        set.push(format!("{column} = {}", values.push(value)));
+        fields.push(field);
+    };
+    if let Some(name) = change.name.required("name")? {
+        put("name", "name", text::name("name", name)?.into());
+    }
+    if let Some(zone) = change.timezone.required("timezone")? {
+        put("timezone", "timezone", known_zone(zone)?.into());
+    }
+    for (column, field, value, least, most) in [
+        (
+            "min_enrolment_photos",
+            "minEnrolmentPhotos",
+            &change.min_enrolment_photos,
+            1,
+            20,
+        ),
+        (
+            "late_after_minutes",
+            "lateAfterMinutes",
+            &change.late_after_minutes,
+            0,
+            24 * 60,
+        ),
+        (
+            "close_after_minutes",
+            "closeAfterMinutes",
+            &change.close_after_minutes,
+            0,
+            24 * 60,
+        ),
+        (
+            "photo_retention_days",
+            "photoRetentionDays",
+            &change.photo_retention_days,
+            1,
+            3650,
+        ),
+        (
+            "max_upload_megabytes",
+            "maxUploadMegabytes",
+            &change.max_upload_megabytes,
+            1,
+            100,
+        ),
+    ] {
+        if let Some(value) = value.required(field)? {
+            put(column, field, within(field, *value, least, most)?.into());
+        }
+    }
+    if let Some(required) = change.require_liveness.required("requireLiveness")? {
+        if *required {
+            return Err(Error::invalid(
+                "requireLiveness",
+                "this installation has no liveness check yet, so it cannot be required",
+            ));
+        }
+        put("require_liveness", "requireLiveness", (*required).into());
+    }
+    if let Some(radius) = change.check_in_radius_meters.given() {
+        let radius = radius
+            .map(|radius| within("checkInRadiusMeters", *radius, 10, 100_000))
+            .transpose()?;
+        put("check_in_radius_meters", "checkInRadiusMeters", radius.into());
+    }
+    let thresholds = change.match_threshold.given().is_some() || change.review_threshold.given().is_some();
+    if thresholds {
+        fields.push("thresholds");
+    }
+    if !fields.is_empty() {
+        let tx = service.begin().await?;
+        // Whatever else changes: two updates come one after the other.
+        set.push("created_at = created_at".into());
+        let id = values.push(viewer.organization);
+        let sql = format!("UPDATE organization SET {} WHERE id = {id}", set.join(", "));
+        tx.run(&sql, values.done()).await?;
+        if thresholds {
+            set_thresholds(&tx, viewer.organization, &change).await?;
+        }
+        let target = ("Organization", viewer.organization.0);
+        audit::record(&tx, viewer, "updateOrganization", target, &fields.join(", ")).await?;
+        tx.commit().await?;
+    }
+    by_ids(service, scope, &[viewer.organization])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("organization"))
+}
+
+async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &OrganizationChange) -> Result<()> {
+    let current: Current = tx.one(CURRENT, vec![]).await?.ok_or_else(|| {
+        Error::conflict(
+            "NO_EMBEDDER",
+            "thresholds belong to the workers' embedder, and no worker has started yet",
+        )
+    })?;
+    let own: Option<Thresholds> = tx
+        .one(
+            "SELECT match_threshold, review_threshold FROM threshold WHERE organization_id = $1 AND model = $2",
+            vec![organization.into(), current.name.clone().into()],
+        )
+        .await?;
+    let mut own = own.unwrap_or_default();
+    for (field, given, kept) in [
+        (
+            "matchThreshold",
+            change.match_threshold.given(),
+            &mut own.match_threshold,
+        ),
+        (
+            "reviewThreshold",
+            change.review_threshold.given(),
+            &mut own.review_threshold,
+        ),
+    ] {
+        let Some(given) = given else { continue };
+        if given.is_some_and(|similarity| !(0.0..=1.0).contains(similarity)) {
+            return Err(Error::invalid(
+                field,
+                format!("{field} is a similarity between 0 and 1"),
+            ));
+        }
+        *kept = given.copied();
+    }
+    let match_at = own.match_threshold.unwrap_or(current.match_threshold);
+    if own.review_threshold.unwrap_or(current.review_threshold) > match_at {
+        return Err(Error::invalid(
+            "reviewThreshold",
+            format!("reviewThreshold is never above matchThreshold, which is {match_at:.3}"),
+        ));
+    }
+    tx.run(
+        "INSERT INTO threshold (organization_id, model, match_threshold, review_threshold) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (organization_id, model) DO UPDATE SET match_threshold = excluded.match_threshold, \
+         review_threshold = excluded.review_threshold",
+        vec![
+            organization.into(),
+            current.name.into(),
+            own.match_threshold.into(),
+            own.review_threshold.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
