@@ -16,6 +16,8 @@ pub enum Purpose {
     AccessToken,
     Media,
     Embedding,
+    /// Whom a rate counts, hashed so that nobody reads it where the counts are.
+    Limits,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Self::AccessToken => b"muster/access-token/v1",
             Self::Media => b"muster/media/v1",
             Self::Embedding => b"muster/embedding/v1",
+            Self::Limits => b"muster/limits/v1",
         }
     }
 }

@@ -60,6 +60,9 @@ pub struct Parts {
     pub public_url: String,
     /// How a password is hashed; tests take the cheapest.
     pub password_cost: accounts::PasswordCost,
+    /// Keeps the counts of what is limited by `rates`.
+    pub limiter: Arc<dyn rates::Limiter>,
+    pub rates: rates::Rates,
 }
 
 /// The use cases' way to the parts. Cheap to clone.
@@ -73,6 +76,7 @@ pub struct Inner {
     /// Bounds the work that fills a core: password hashes, pictures drawn for a viewer.
     cores: Arc<Semaphore>,
     galleries: recognition::gallery::Cache,
+    turns: rates::Turns,
 }
 
 impl Deref for Service {
@@ -90,6 +94,7 @@ impl Service {
             hub: Hub::default(),
             cores: Arc::new(Semaphore::new(cores)),
             galleries: recognition::gallery::Cache::default(),
+            turns: rates::Turns::default(),
             parts,
         }))
     }
@@ -104,6 +109,10 @@ impl Service {
 
     pub(crate) fn galleries(&self) -> &recognition::gallery::Cache {
         &self.0.galleries
+    }
+
+    pub(crate) fn turns(&self) -> &rates::Turns {
+        &self.0.turns
     }
 
     /// A fresh `UUIDv7` by the Clock and the Entropy.

@@ -15,6 +15,7 @@ use service::kinds::Role;
 use service::mail::Mailer;
 use service::media::Store;
 use service::queue::{Wake, WakeError, WakeUp};
+use service::rates::{MemoryLimiter, Rates};
 use service::{Parts, Scope, Service, accounts};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
@@ -50,6 +51,9 @@ pub struct Setup {
     pub clock: Option<Arc<dyn Clock>>,
     /// Processes: a Redis of the test's own.
     pub redis: Option<String>,
+    /// How often somebody may do what is limited, as in production; otherwise tests may log in and
+    /// send photos as often as they like.
+    pub rates: bool,
 }
 
 impl Setup {
@@ -63,6 +67,7 @@ impl Setup {
             announcements: true,
             clock: None,
             redis: None,
+            rates: false,
         }
     }
 
@@ -139,6 +144,8 @@ fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
         mailer: Mailer::Folder(folder.path().join("outbox")),
         public_url,
         password_cost: PasswordCost::Lowest,
+        limiter: Arc::new(MemoryLimiter::default()),
+        rates: Rates::unlimited(),
     }
 }
 
@@ -170,6 +177,9 @@ impl World {
         }
         if let Some(clock) = setup.clock {
             parts.clock = clock;
+        }
+        if setup.rates {
+            parts.rates = Rates::default();
         }
         let service = Service::new(parts);
         let shutdown = CancellationToken::new();
