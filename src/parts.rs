@@ -10,7 +10,7 @@ use service::events::{Announcer, LocalAnnouncer, RedisAnnouncer};
 use service::keys::KeyRing;
 use service::media::Store;
 use service::queue::Wake;
-use service::rates::{Limiter, MemoryLimiter, Rates, RedisLimiter};
+use service::rates::{Limiter, MemoryLimiter, RedisLimiter};
 use service::{Parts, Service};
 use worker::queue::Consumer;
 
@@ -39,7 +39,7 @@ pub(crate) async fn build(
         public_url,
         password_cost: PasswordCost::Recommended,
         limiter: limiter(settings)?,
-        rates: Rates::default(),
+        rates: settings.rates.clone(),
     });
     Ok((service, consumer))
 }
