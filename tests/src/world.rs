@@ -228,7 +228,7 @@ impl World {
         let folder = TempDir::new().unwrap();
         let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
         let text = |path: std::path::PathBuf| path.display().to_string();
-        let settings: Vec<(String, String)> = [
+        let mut settings: Vec<(String, String)> = [
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", redis),
             ("MUSTER_NAMESPACE", namespace),
@@ -249,6 +249,11 @@ impl World {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        if !setup.rates {
+            for name in ["MUSTER_LOGINS_PER_MINUTE", "MUSTER_UPLOADS_PER_MINUTE"] {
+                settings.push((name.to_owned(), "1000000".to_owned()));
+            }
+        }
         let db = Db::connect(&database.url).await.unwrap();
         let mut world = Self {
             bases: Vec::new(),

@@ -34,7 +34,7 @@ pub async fn attempt<'s>(service: &'s Service, asks: &[(Rule, String)]) -> Resul
         .cloned()
         .collect();
     let turn = match failures.first() {
-        Some((_, who)) => Some(service.turns().take(subject(service, who)).await?),
+        Some((_, who)) => Some(service.turns().take(subject(&service.keys, who)).await?),
         None => None,
     };
     admit(service, asks).await?;

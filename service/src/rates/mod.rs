@@ -28,7 +28,7 @@ pub use self::rules::{Rates, Rule};
 
 use crate::Service;
 use crate::error::{Error, Result};
-use crate::keys::Purpose;
+use crate::keys::{KeyRing, Purpose};
 use crate::scope::Viewer;
 
 /// Counts one more of each; `RATE_LIMITED` where one of them is too many, and then none is counted.
@@ -72,25 +72,29 @@ pub async fn admit_upload(service: &Service, viewer: &Viewer, origin: Origin) ->
 }
 
 async fn apply(service: &Service, deed: Deed, asks: &[(Rule, String)]) -> Duration {
-    let asks: Vec<Ask> = asks
-        .iter()
-        .flat_map(|(rule, who)| {
-            let subject = subject(service, who);
-            let limits = service.rates.of(*rule).into_iter();
-            limits.map(move |(bucket, limit)| Ask { bucket, subject, limit })
-        })
-        .filter(|ask| !ask.limit.is_unlimited())
-        .collect();
+    let asks = limited(&service.rates, &service.keys, asks);
     if asks.is_empty() {
         return Duration::ZERO;
     }
     service.limiter.apply(deed, service.now(), &asks).await
 }
 
+/// What is to be asked of the limiter.
+fn limited(rates: &Rates, keys: &KeyRing, asks: &[(Rule, String)]) -> Vec<Ask> {
+    asks.iter()
+        .flat_map(|(rule, who)| {
+            let subject = subject(keys, who);
+            let limits = rates.of(*rule).into_iter();
+            limits.map(move |(bucket, limit)| Ask { bucket, subject, limit })
+        })
+        .filter(|ask| !ask.limit.is_unlimited())
+        .collect()
+}
+
 /// Half of an HMAC: enough to tell everybody apart, and nobody is read back from it.
-fn subject(service: &Service, who: &str) -> Subject {
+fn subject(keys: &KeyRing, who: &str) -> Subject {
     let who = who.trim().to_lowercase();
-    let tag = service.keys.sign(Purpose::Limits, who.as_bytes());
+    let tag = keys.sign(Purpose::Limits, who.as_bytes());
     std::array::from_fn(|at| tag[at])
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::super::RedisLimiter;
+use super::super::{Rates, RedisLimiter, Rule, limited};
 use super::server::{prefix, shared};
 use super::*;
+use crate::keys::KeyRing;
 
 /// Slow enough that nothing comes back during a test.
 const TEN_A_DAY: Limit = Limit::new(10, Duration::from_hours(24));
@@ -83,6 +84,48 @@ async fn a_refusal_passes_and_its_key_goes_by_itself() {
     assert_eq!(through(&limiter, &clock, one, 1).await, 1);
     tokio::time::sleep(Duration::from_millis(650)).await;
     assert!(keys(&url, &prefix).await.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_read_from_a_key() {
+    let Some(url) = shared() else { return };
+    let prefix = prefix();
+    let limiter = RedisLimiter::new(&url, &prefix).unwrap();
+    let who = ["203.0.113.7", "2001:db8::/64", "ada@example.org"];
+    let asks = [
+        (Rule::LoginByOrigin, who[0].to_owned()),
+        (Rule::CodeByOrigin, who[1].to_owned()),
+        (Rule::CodeByAddress, who[2].to_owned()),
+    ];
+    let ring = |secret: &str| KeyRing::new(secret, &[]).unwrap();
+    let one = ring("a secret of more than thirty-two bytes");
+    let hashed = limited(&Rates::default(), &one, &asks);
+    assert!(limiter.apply(Deed::Admit, clock().now(), &hashed).await.is_zero());
+    let keys = keys(&url, &prefix).await;
+    assert_eq!(keys.len(), 4);
+    for key in keys {
+        let (_, hash) = key.rsplit_once(':').unwrap();
+        assert!(
+            hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{key}"
+        );
+        assert!(!who.iter().any(|who| key.contains(who)), "{key}");
+    }
+    // Nor by trying all that there are, without the secret.
+    let other = limited(&Rates::default(), &ring("another secret of the same length!!!!"), &asks);
+    assert!(
+        other
+            .iter()
+            .zip(&hashed)
+            .all(|(other, hashed)| other.subject != hashed.subject)
+    );
+    // But however it is written it is the same.
+    let shouted = limited(
+        &Rates::default(),
+        &one,
+        &[(Rule::CodeByAddress, " ADA@Example.org".into())],
+    );
+    assert_eq!(shouted[0].subject, hashed[2].subject);
 }
 
 #[tokio::test]
