@@ -180,6 +180,16 @@ pub(crate) struct RawSettings {
     /// Name that keeps installations on one Redis apart [default: muster]
     #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
     pub namespace: Option<String>,
+    /// Logins that one address of the network may try in a minute, 1 to 1000000 [default: 100]
+    #[arg(long, env = "MUSTER_LOGINS_PER_MINUTE", value_name = "NUMBER", global = true)]
+    pub logins_per_minute: Option<String>,
+    /// Uploads that one account may make in a minute, 1 to 1000000; one address of the network may make five
+    /// times as many [default: 120]
+    #[arg(long, env = "MUSTER_UPLOADS_PER_MINUTE", value_name = "NUMBER", global = true)]
+    pub uploads_per_minute: Option<String>,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas [default: none]
+    #[arg(long, env = "MUSTER_TRUSTED_PROXIES", value_name = "ADDRESSES", global = true)]
+    pub trusted_proxies: Option<String>,
 }
 
 // By hand: half of these are secrets.
@@ -243,6 +253,9 @@ mod tests {
             "MUSTER_PUBLIC_URL",
             "MUSTER_OPEN_REGISTRATION",
             "MUSTER_NAMESPACE",
+            "MUSTER_LOGINS_PER_MINUTE",
+            "MUSTER_UPLOADS_PER_MINUTE",
+            "MUSTER_TRUSTED_PROXIES",
         ];
         assert_eq!(variables(), every);
         let help = Cli::command().render_help().to_string();

@@ -1,12 +1,15 @@
 //! From text to settings that make sense. Everything is looked at before anything starts, and
 //! what is wrong is told in one line that names the variable; a secret is never repeated.
 
+mod rates;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use service::keys::KeyRing;
 use service::mail::Mailer;
+use service::rates::Rates;
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
@@ -35,6 +38,9 @@ pub(crate) struct Settings {
     pub public_url: Option<String>,
     pub open_registration: bool,
     pub namespace: String,
+    pub rates: Rates,
+    /// Who may say in a header where a request came from.
+    pub trusted_proxies: api::Proxies,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +93,8 @@ impl Settings {
                 false,
             )?,
             namespace: namespace(given(raw.namespace))?,
+            rates: rates::rates(given(raw.logins_per_minute), given(raw.uploads_per_minute))?,
+            trusted_proxies: rates::proxies(given(raw.trusted_proxies))?,
             workers,
             data_dir,
         })

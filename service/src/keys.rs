@@ -18,6 +18,8 @@ pub enum Purpose {
     Embedding,
     /// Codes that are mailed, and the addresses that they are mailed to.
     Code,
+    /// Whom a rate counts, hashed so that nobody reads it where the counts are.
+    Limits,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
             Self::Media => b"muster/media/v1",
             Self::Embedding => b"muster/embedding/v1",
             Self::Code => b"muster/code/v1",
+            Self::Limits => b"muster/limits/v1",
         }
     }
 }

@@ -15,6 +15,7 @@ use service::kinds::Role;
 use service::mail::Mailer;
 use service::media::Store;
 use service::queue::{Wake, WakeError, WakeUp};
+use service::rates::{MemoryLimiter, Rates};
 use service::{Parts, Scope, Service, accounts};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
@@ -50,6 +51,9 @@ pub struct Setup {
     pub clock: Option<Arc<dyn Clock>>,
     /// Processes: a Redis of the test's own.
     pub redis: Option<String>,
+    /// How often somebody may do what is limited, as in production; otherwise tests may log in and
+    /// send photos as often as they like.
+    pub rates: bool,
 }
 
 impl Setup {
@@ -63,6 +67,7 @@ impl Setup {
             announcements: true,
             clock: None,
             redis: None,
+            rates: false,
         }
     }
 
@@ -140,6 +145,8 @@ fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
         public_url,
         password_cost: PasswordCost::Lowest,
         open_registration: true,
+        limiter: Arc::new(MemoryLimiter::default()),
+        rates: Rates::unlimited(),
     }
 }
 
@@ -171,6 +178,9 @@ impl World {
         }
         if let Some(clock) = setup.clock {
             parts.clock = clock;
+        }
+        if setup.rates {
+            parts.rates = Rates::default();
         }
         let service = Service::new(parts);
         let shutdown = CancellationToken::new();
@@ -219,7 +229,7 @@ impl World {
         let folder = TempDir::new().unwrap();
         let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
         let text = |path: std::path::PathBuf| path.display().to_string();
-        let settings: Vec<(String, String)> = [
+        let mut settings: Vec<(String, String)> = [
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", redis),
             ("MUSTER_NAMESPACE", namespace),
@@ -241,6 +251,11 @@ impl World {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        if !setup.rates {
+            for name in ["MUSTER_LOGINS_PER_MINUTE", "MUSTER_UPLOADS_PER_MINUTE"] {
+                settings.push((name.to_owned(), "1000000".to_owned()));
+            }
+        }
         let db = Db::connect(&database.url).await.unwrap();
         let mut world = Self {
             bases: Vec::new(),

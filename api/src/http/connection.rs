@@ -16,6 +16,7 @@ use async_graphql::{Data, Executor, Request, Response};
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
 use poem::web::websocket::Message;
+use service::rates::Origin;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
 use super::error::{BAD_REQUEST, coded, extend};
+use super::gate::admit_upload;
 use super::limits::Limits;
 use super::protocol::{ClientMessage, Close, ServerMessage};
 use super::revocations::Revoked;
@@ -81,6 +83,7 @@ struct Operation {
 
 pub(super) struct Connection<S, E, B> {
     socket: S,
+    origin: Origin,
     executor: E,
     backend: B,
     limits: Arc<Limits>,
@@ -103,12 +106,14 @@ where
     E: Executor,
     B: Backend,
 {
-    pub(super) fn new(socket: S, executor: E, backend: B, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(socket: S, origin: Origin, executor: E, backend: B, limits: Arc<Limits>) -> Self {
         let auth = AuthCell::new(Auth::Anonymous);
         let mut session = Data::default();
         session.insert(auth.clone());
+        session.insert(origin);
         Self {
             socket,
+            origin,
             executor,
             backend,
             limits,
@@ -207,6 +212,7 @@ where
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
         };
+        let large = text.len() as u64 > self.limits.anonymous_body_bytes;
         let message = serde_json::from_str(&text).map_err(|_| End::Close(Close::Malformed))?;
         match message {
             ClientMessage::ConnectionInit { payload } => {
@@ -221,7 +227,7 @@ where
                 })));
                 Ok(())
             }
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).await,
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload, large).await,
             ClientMessage::Complete { id } => {
                 if let Some(operation) = self.operations.remove(&id) {
                     operation.abort.abort();
@@ -233,7 +239,7 @@ where
         }
     }
 
-    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), End> {
+    async fn subscribe(&mut self, id: String, request: Request, large: bool) -> Result<(), End> {
         if self.phase != Phase::Open {
             return Err(End::Close(Close::Unauthorized));
         }
@@ -250,18 +256,23 @@ where
                 })
                 .await;
         }
-        let (events, abort) = abortable(self.operation(id.clone(), request));
+        let (events, abort) = abortable(self.operation(id.clone(), request, large));
         self.events.push(events.boxed());
         self.operations.insert(id, Operation { abort, begun: false });
         Ok(())
     }
 
-    /// An operation's answers, after a look at who asks for it now.
-    fn operation(&self, id: String, request: Request) -> impl Stream<Item = Event> + use<S, E, B> {
+    /// An operation's answers, after a look at who asks for it now; a large one counts as an upload.
+    fn operation(&self, id: String, request: Request, large: bool) -> impl Stream<Item = Event> + use<S, E, B> {
         let (executor, session) = (self.executor.clone(), Arc::clone(&self.session));
         let again = self.look_again();
+        let (backend, auth, origin) = (self.backend.clone(), self.auth.clone(), self.origin);
         stream::once(async move {
-            let responses = match again.await {
+            let admitted = match again.await {
+                Ok(true) if large => admit_upload(&backend, &auth, origin).await.map(|()| true),
+                other => other,
+            };
+            let responses = match admitted {
                 Ok(true) => executor.execute_stream(request, Some(session)),
                 Ok(false) => return stream::iter([Event::Unauthorized]).boxed(),
                 Err(error) => stream::iter([respond(extend(error))]).boxed(),

@@ -5,6 +5,7 @@ mod backend;
 mod body;
 mod codes;
 mod connection;
+mod gate;
 mod graphiql;
 mod guard;
 mod limits;
@@ -32,6 +33,7 @@ use poem::{Endpoint, Response, Route, get, post};
 
 pub use self::backend::Backend;
 pub use self::limits::Limits;
+pub use self::origin::Proxies;
 pub use self::socket::Lifetime;
 
 use self::media::{Live, Media, Ready};

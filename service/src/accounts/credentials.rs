@@ -23,7 +23,7 @@ struct Own {
 /// The viewer, if the password is theirs.
 async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password: &str) -> Result<Own> {
     let account = viewer.person.0.simple().to_string();
-    rates::admit(service, &[(Rule::LoginByAccount, account.clone())]).await?;
+    let attempt = rates::attempt(service, &[(Rule::LoginByAccount, account)]).await?;
     let own: Own = service
         .db
         .reader()
@@ -36,7 +36,7 @@ async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password
     if !passwords::verify(service, password, own.password_hash.clone()).await? {
         return Err(Error::invalid(field, "this is not your password"));
     }
-    rates::forgive(service, Rule::LoginByAccount, &account).await;
+    attempt.right().await;
     Ok(own)
 }
 

@@ -73,7 +73,7 @@ impl AdministrationMutation {
         organizations::create_department(service(ctx)?, &scope, &input.name, &input.code, head)
             .await
             .answer()
-            .map(DepartmentPayload::some)
+            .map(|department| Some(department.into()))
     }
 
     async fn update_department(
@@ -87,7 +87,7 @@ impl AdministrationMutation {
         organizations::update_department(service(ctx)?, &scope, NodeId::required(&id)?, input.change()?)
             .await
             .answer()
-            .map(DepartmentPayload::some)
+            .map(|department| Some(department.into()))
     }
 
     /// its people and classes are without a department then
@@ -141,7 +141,7 @@ impl AdministrationMutation {
         people::create(service(ctx)?, &scope, &new)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// a login's address is changed by its owner alone
@@ -156,7 +156,7 @@ impl AdministrationMutation {
         people::update(service(ctx)?, &scope, NodeId::required(&id)?, input.change()?)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// ACTIVE or SUSPENDED
@@ -171,7 +171,7 @@ impl AdministrationMutation {
         people::set_user_status(service(ctx)?, &scope, NodeId::required(&id)?, status.into())
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// erases, as deleteAccount does
@@ -196,10 +196,10 @@ impl AdministrationMutation {
     }
 }
 
-impl DepartmentPayload {
-    fn some(department: organizations::Department) -> Option<Self> {
-        Some(Self {
+impl From<organizations::Department> for DepartmentPayload {
+    fn from(department: organizations::Department) -> Self {
+        Self {
             department: Department(department),
-        })
+        }
     }
 }
