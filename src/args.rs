@@ -162,6 +162,12 @@ pub(crate) struct RawSettings {
     /// smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required [default: .eml files in DATA_DIR/outbox]
     #[arg(long, env = "SMTP_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub smtp_url: Option<String>,
+    /// PEM file of an authority that signed the mail server's certificate, besides the public ones
+    #[arg(long, env = "MUSTER_SMTP_CA_FILE", value_name = "FILE", global = true)]
+    pub smtp_ca_file: Option<String>,
+    /// Who mails are from, such as "School <muster@example.org>" [default: Muster <muster@HOST>]
+    #[arg(long, env = "MUSTER_MAIL_FROM", value_name = "SENDER", global = true)]
+    pub mail_from: Option<String>,
     /// What is logged: a level, or levels by module such as info,service=debug [default: info]
     #[arg(long, env = "MUSTER_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -247,6 +253,8 @@ mod tests {
             "MUSTER_SECRET_KEY_FILE",
             "MUSTER_SECRET_KEYS_OLD",
             "SMTP_URL",
+            "MUSTER_SMTP_CA_FILE",
+            "MUSTER_MAIL_FROM",
             "MUSTER_LOG",
             "MUSTER_LOG_FORMAT",
             "MUSTER_WORKERS",

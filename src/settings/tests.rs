@@ -15,7 +15,7 @@ fn nothing_need_be_set() {
     assert_eq!(settings.database, Database::Embedded);
     assert_eq!(settings.media, Media::Folder("./data/media".into()));
     assert_eq!(settings.models.models_dir, PathBuf::from("./data/models"));
-    assert!(matches!(settings.mailer, Mailer::Folder(folder) if folder == Path::new("./data/outbox")));
+    assert!(matches!(settings.mailer, Mailer::Folder { folder, .. } if folder == Path::new("./data/outbox")));
     assert!(settings.workers >= 1 && settings.models.threads >= 1);
 }
 
