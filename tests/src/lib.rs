@@ -9,6 +9,7 @@ pub mod fake;
 pub mod mailbox;
 pub mod postgres;
 pub mod process;
+pub mod pulse;
 pub mod redis;
 pub mod school;
 pub mod smtp;

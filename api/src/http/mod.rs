@@ -11,6 +11,7 @@ mod guard;
 mod limits;
 mod media;
 mod multipart;
+mod operations;
 mod post;
 mod protocol;
 mod revocations;
