@@ -27,7 +27,7 @@ fn body(kind: &str, number: usize) -> Value {
             json!({ "query": format!("{{ viewer {{ ...F0 }} }}{fragments} fragment F60 on User {{ id }}") })
         }
         "aliases" => {
-            let aliases: String = (0..5000).map(|i| format!(" a{i}: __typename")).collect();
+            let aliases: String = (0..5000).map(|i| format!(" a{i:x}:job")).collect();
             json!({ "query": format!("{{{aliases} }}") })
         }
         other => panic!("no attack is called {other}"),

@@ -48,19 +48,19 @@ async fn a_flood_is_refused_and_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_logins_at_once_stall_nobody() {
     let Some(scene) = Scene::new().await else { return };
-    let mut addresses = Vec::new();
+    let mut pupils = Vec::new();
     for _ in 0..50 {
-        addresses.push(scene.account(Role::Student).await);
+        let client = Client::from_address(&scene.world.bases[0], "127.0.0.77".parse().unwrap());
+        pupils.push((client, scene.account(Role::Student).await));
     }
     scene.calm().await;
     let begun = std::time::Instant::now();
-    let mut pupils = Vec::new();
-    for address in addresses {
-        let client = Client::from_address(&scene.world.bases[0], "127.0.0.77".parse().unwrap());
-        pupils.push(tokio::spawn(async move { client.login(&address, PASSWORD).await }));
+    let mut logins = Vec::new();
+    for (client, address) in pupils {
+        logins.push(tokio::spawn(async move { client.login(&address, PASSWORD).await }));
     }
-    for pupil in pupils {
-        assert!(pupil.await.unwrap().token.is_some());
+    for login in logins {
+        assert!(login.await.unwrap().token.is_some());
     }
     println!("50 logins took {:?}", begun.elapsed());
     scene.after("50 logins at once");

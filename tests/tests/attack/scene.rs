@@ -18,10 +18,11 @@ use tests::world::{Mode, PASSWORD, Setup, World, address};
 const MOST: f64 = 3.0;
 
 pub struct Scene {
+    // Ends before the world does.
+    pulse: Pulse,
     pub world: World,
     pub organization: OrganizationId,
     pub admin: Client,
-    pulse: Pulse,
     parts: Mutex<Vec<(String, Duration)>>,
 }
 
