@@ -10,7 +10,7 @@ use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{JobId, OrganizationId, PersonId, PhotoId};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, audit, classes, mail, media, organizations, queue};
+use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue};
 
 /// What an erasure took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Erased {
 
 /// Erases somebody of the admin's organization.
 pub async fn delete_user(service: &Service, scope: &Scope, id: PersonId) -> Result<()> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "person", "user", id.0).await?;
     let mut tx = service.begin().await?;
     admins::keep_one(&tx, viewer.organization, id).await?;
     let (_, addresses) = person(&mut tx, viewer.organization, id).await?;
