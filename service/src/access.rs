@@ -7,7 +7,7 @@ use crate::Service;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::kinds::Role;
-use crate::scope::Scope;
+use crate::scope::{Scope, Viewer};
 
 /// Rows that hang on a class: `organization` and `class` are the columns that tell.
 pub(crate) fn by_class(scope: &Scope, values: &mut Values, organization: &str, class: &str) -> String {
@@ -30,9 +30,34 @@ pub(crate) fn by_class(scope: &Scope, values: &mut Values, organization: &str, c
 /// organization owns; what another's owns does not exist for them either.
 pub(crate) async fn staff_on(service: &Service, scope: &Scope, table: &'static str, id: Uuid) -> Result<()> {
     let viewer = scope.viewer()?;
-    if viewer.role != Role::Student {
-        return Ok(());
+    if viewer.role == Role::Student {
+        return Err(refusal(service, viewer, table, table, id).await?);
     }
+    Ok(())
+}
+
+/// The same of admins, and `name` is what clients call a row of the table.
+pub(crate) async fn admin_on<'v>(
+    service: &Service,
+    scope: &'v Scope,
+    table: &'static str,
+    name: &'static str,
+    id: Uuid,
+) -> Result<&'v Viewer> {
+    let viewer = scope.viewer()?;
+    if viewer.role != Role::Admin {
+        return Err(refusal(service, viewer, table, name, id).await?);
+    }
+    Ok(viewer)
+}
+
+async fn refusal(
+    service: &Service,
+    viewer: &Viewer,
+    table: &'static str,
+    name: &'static str,
+    id: Uuid,
+) -> Result<Error> {
     let here: Option<Scalar> = service
         .db
         .reader()
@@ -41,10 +66,10 @@ pub(crate) async fn staff_on(service: &Service, scope: &Scope, table: &'static s
             vec![id.into(), viewer.organization.into()],
         )
         .await?;
-    Err(if here.is_some_and(|h| h.value > 0) {
+    Ok(if here.is_some_and(|h| h.value > 0) {
         Error::Forbidden
     } else {
-        Error::NotFound(table)
+        Error::NotFound(name)
     })
 }
 

@@ -6,6 +6,7 @@ pub mod big;
 pub mod client;
 pub mod faces;
 pub mod fake;
+pub mod insider;
 pub mod mailbox;
 pub mod postgres;
 pub mod process;

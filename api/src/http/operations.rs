@@ -10,7 +10,7 @@ use super::auth::{Auth, AuthCell};
 struct Operation {
     abort: AbortHandle,
     /// None until who asks was looked at.
-    role: Option<Option<Role>>,
+    began_as: Option<Asker>,
     /// Something was sent for it.
     begun: bool,
 }
@@ -18,11 +18,18 @@ struct Operation {
 #[derive(Default)]
 pub(super) struct Operations(HashMap<String, Operation>);
 
-/// The viewer's role, none for somebody who is not signed in.
-fn role(auth: &AuthCell) -> Option<Role> {
-    match auth.get() {
-        Auth::Viewer(viewer) => Some(viewer.role),
-        Auth::Anonymous | Auth::Rejected => None,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    Nobody,
+    Viewer(Role),
+}
+
+impl Asker {
+    fn of(auth: &AuthCell) -> Self {
+        match auth.get() {
+            Auth::Viewer(viewer) => Self::Viewer(viewer.role),
+            Auth::Anonymous | Auth::Rejected => Self::Nobody,
+        }
     }
 }
 
@@ -38,7 +45,7 @@ impl Operations {
     pub(super) fn add(&mut self, id: String, abort: AbortHandle) {
         let operation = Operation {
             abort,
-            role: None,
+            began_as: None,
             begun: false,
         };
         self.0.insert(id, operation);
@@ -47,7 +54,7 @@ impl Operations {
     /// It runs as whoever is behind the socket now.
     pub(super) fn runs(&mut self, id: &str, auth: &AuthCell) {
         if let Some(operation) = self.0.get_mut(id) {
-            operation.role = Some(role(auth));
+            operation.began_as = Some(Asker::of(auth));
         }
     }
 
@@ -71,9 +78,9 @@ impl Operations {
     /// Stops those that began in another role than the viewer has now: what they show is decided
     /// by that. Answers which.
     pub(super) fn stop_outgrown(&mut self, auth: &AuthCell) -> Vec<String> {
-        let now = role(auth);
+        let now = Asker::of(auth);
         let outgrown = |(id, operation): (&String, &Operation)| {
-            operation.role.is_some_and(|began| began != now).then(|| id.clone())
+            operation.began_as.is_some_and(|began| began != now).then(|| id.clone())
         };
         let ids: Vec<String> = self.0.iter().filter_map(outgrown).collect();
         for id in &ids {

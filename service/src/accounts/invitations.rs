@@ -15,7 +15,7 @@ use crate::mail::{self, Block, Letter};
 use crate::people::{self, NewPerson, Person};
 use crate::rates::{self, Rule};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, audit, organizations, text};
+use crate::{Service, Tx, access, audit, organizations, text};
 
 const LASTS: TimeDelta = TimeDelta::days(7);
 
@@ -46,7 +46,10 @@ struct Known {
 /// Mails an invitation; whoever is invited again gets a new one and the old one dies. Whether the
 /// address has a login elsewhere is told in the mail alone.
 pub async fn invite(service: &Service, scope: &Scope, invitation: &Invitation<'_>) -> Result<Invited> {
-    let viewer = scope.admin()?;
+    let viewer = match invitation.person {
+        Some(person) => access::admin_on(service, scope, "person", "user", person.0).await?,
+        None => scope.admin()?,
+    };
     let email = text::email("email", invitation.email)?;
     rates::admit(
         service,

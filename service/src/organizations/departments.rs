@@ -139,7 +139,7 @@ pub async fn update_department(
     id: DepartmentId,
     change: DepartmentChange,
 ) -> Result<Department> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "department", "department", id.0).await?;
     let tx = service.begin().await?;
     reach_department(&tx, viewer.organization, Some(id)).await?;
     let mut fields = Vec::new();
@@ -176,7 +176,7 @@ pub async fn update_department(
 
 /// Its people and classes are without a department then.
 pub async fn delete_department(service: &Service, scope: &Scope, id: DepartmentId) -> Result<()> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "department", "department", id.0).await?;
     let tx = service.begin().await?;
     reach_department(&tx, viewer.organization, Some(id)).await?;
     for statement in [

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{DepartmentId, OrganizationId, PersonId};
 use crate::kinds::{PersonStatus, Role};
 use crate::scope::Scope;
-use crate::{Service, Tx, audit, classes, organizations, text};
+use crate::{Service, Tx, access, audit, classes, organizations, text};
 
 /// A person without a login.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ pub(super) async fn lock(tx: &Tx<'_>, organization: OrganizationId, id: PersonId
 }
 
 pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: UserChange) -> Result<Person> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "person", "user", id.0).await?;
     let mut tx = service.begin().await?;
     let role = change.role.required("role")?.copied();
     if role.is_some_and(|role| role != Role::Admin) {
@@ -160,7 +160,7 @@ async fn leave_role(tx: &mut Tx<'_>, id: PersonId, old: Role, new: Role) -> Resu
 
 /// ACTIVE or SUSPENDED.
 pub async fn set_user_status(service: &Service, scope: &Scope, id: PersonId, status: PersonStatus) -> Result<Person> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "person", "user", id.0).await?;
     if !matches!(status, PersonStatus::Active | PersonStatus::Suspended) {
         return Err(Error::invalid("status", "status is set to ACTIVE or SUSPENDED"));
     }

@@ -13,7 +13,7 @@ use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{JobId, OrganizationId, PersonId, PhotoId};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, audit, classes, mail, media, organizations, queue};
+use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue};
 
 /// How long who erases waits for the media store, which may be away for minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ pub struct Erased {
 
 /// Erases somebody of the admin's organization.
 pub async fn delete_user(service: &Service, scope: &Scope, id: PersonId) -> Result<()> {
-    let viewer = scope.admin()?;
+    let viewer = access::admin_on(service, scope, "person", "user", id.0).await?;
     let mut tx = service.begin().await?;
     admins::keep_one(&tx, viewer.organization, id).await?;
     let (_, addresses) = person(&mut tx, viewer.organization, id).await?;

@@ -5,14 +5,25 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tests::client::Client;
 
-use crate::changes::MUTATIONS;
+use crate::accounts::ACCOUNTS;
+use crate::administration::ADMINISTRATION;
+use crate::changes::SCHOOL;
 use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
+use crate::offices::OFFICES;
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
 const PLAIN: &[(&str, &str)] = &[
     ("Organization", "id name timezone createdAt"),
+    (
+        "OrganizationSettings",
+        "matchThreshold reviewThreshold minEnrolmentPhotos lateAfterMinutes closeAfterMinutes photoRetentionDays \
+         requireLiveness checkInRadiusMeters maxUploadMegabytes",
+    ),
+    ("Department", "id name code"),
+    ("UserSettings", "locale emailOnAbsence emailOnMark"),
+    ("AuditEntry", "id at action targetType targetId summary"),
     ("User", "id fullName hasLogin role status organization createdAt"),
     ("Class", "id name code archived teachers"),
     ("Venue", "id name building capacity location"),
@@ -80,7 +91,17 @@ pub async fn check(client: &Client) {
             needed.extend(words(&kind["fields"]).iter().map(|field| format!("{name}.{field}")));
         }
     }
-    let tables = [QUERIES, NODES, PEOPLE, OBJECTS, SUBSCRIPTIONS, MUTATIONS];
+    let tables = [
+        QUERIES,
+        NODES,
+        PEOPLE,
+        OBJECTS,
+        OFFICES,
+        SUBSCRIPTIONS,
+        SCHOOL,
+        ACCOUNTS,
+        ADMINISTRATION,
+    ];
     let mut known: BTreeSet<String> = tables
         .iter()
         .flat_map(|t| t.iter())

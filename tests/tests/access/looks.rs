@@ -79,6 +79,40 @@ pub const QUERIES: &[Row] = &[
         "nnn",
     )
     .has("jobs.nodes", "job"),
+    row("Query.users", "users(first: 100) { nodes { id } }", "yyn", "ynn", "FFF").has("users.nodes", "student"),
+    row(
+        "Query.users",
+        "users(filter: { classId: @class }) { nodes { id } }",
+        "yyn",
+        "ynn",
+        "FFF",
+    )
+    .has("users.nodes", "student"),
+    row(
+        "Query.users",
+        "users(filter: { departmentId: @department }) { nodes { id } }",
+        "yyn",
+        "ynn",
+        "FFF",
+    )
+    .has("users.nodes", "student"),
+    row(
+        "Query.users",
+        "users(filter: { role: TEACHER }, first: 100) { nodes { id } }",
+        "yyn",
+        "ynn",
+        "FFF",
+    )
+    .has("users.nodes", "teacher"),
+    row("Query.departments", "departments { id }", "yyn", "yyn", "FFF").has("departments", "department"),
+    row(
+        "Query.auditLog",
+        "auditLog(actorId: @teacher, first: 100) { nodes { id } }",
+        "yyn",
+        "FFF",
+        "FFF",
+    )
+    .has("auditLog.nodes", "entry"),
     row("Query.health", "health { state }", "vvv", "vvv", "vvv").stranger("vvv"),
 ];
 
@@ -93,6 +127,8 @@ pub const NODES: &[Row] = &[
     row("node:User", "node(id: @student) { id }", "vv-", "v--", "v--"),
     row("node:User", "node(id: @mate) { id }", "vv-", "v--", "---"),
     row("node:User", "node(id: @teacher) { id }", "vv-", "vv-", "v--"),
+    row("node:Department", "node(id: @department) { id }", "vv-", "vv-", "v--"),
+    row("node:AuditEntry", "node(id: @entry) { id }", "vv-", "---", "---"),
     row("node:Class", "node(id: @class) { id }", "vv-", "v--", "v--"),
     row("node:Venue", "node(id: @venue) { id }", "vv-", "vv-", "---"),
     row("node:Session", "node(id: @session) { id }", "vv-", "v--", "v--"),

@@ -3,11 +3,14 @@
 //! the table fails the test.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+mod accounts;
+mod administration;
 mod changes;
 mod cover;
 mod looks;
 mod media;
 mod objects;
+mod offices;
 mod place;
 mod table;
 
@@ -29,6 +32,7 @@ async fn look(world: World) {
         looks::NODES,
         objects::PEOPLE,
         objects::OBJECTS,
+        offices::OFFICES,
         looks::SUBSCRIPTIONS,
     ] {
         table::check(&land, rows).await;

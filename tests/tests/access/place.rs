@@ -2,24 +2,33 @@
 //! class of another organization, each with everything that a class can have.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use service::accounts::{self, NewAccount};
 use service::id::OrganizationId;
 use service::kinds::Role;
+use service::{Scope, Service};
 use tests::client::Client;
 use tests::fake::{person, photo};
+use tests::insider::Insider;
 use tests::school::{ENROLMENT, School, ended, enrol, now};
-use tests::world::{PASSWORD, World};
+use tests::world::{PASSWORD, World, address};
 
 /// The colour of the student who can sign in.
 const SAM: usize = 9;
 
 pub struct Place {
+    pub organization: OrganizationId,
     pub school: School,
     pub student: Client,
+    admin: Client,
+    insider: Insider,
+    /// Of the address that was named last: its code or token.
+    secret: Mutex<String>,
     /// What an operation calls `@name`, as GraphQL writes it.
     pub names: BTreeMap<&'static str, String>,
 }
@@ -53,6 +62,20 @@ impl Land {
     pub fn stranger(&self) -> Client {
         self.world.stranger()
     }
+
+    /// Somebody of the asker's organization and role, who may be lost.
+    pub async fn like(&self, role: &str) -> Client {
+        let role = match role {
+            "admin" => Role::Admin,
+            "teacher" => Role::Teacher,
+            "student" => Role::Student,
+            _ => return self.stranger(),
+        };
+        self.world
+            .member(self.places[0].organization, "Lost Lodger", role)
+            .await
+            .1
+    }
 }
 
 impl Place {
@@ -64,13 +87,30 @@ impl Place {
             format!("usr_{}", teacher_id.0.simple()),
             format!("usr_{}", student_id.0.simple()),
         );
-        number(world, student_id.0).await;
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let department = admin
+            .query(
+                "mutation($code: String!, $head: ID!) { createDepartment(input: { name: \"Sciences\", code: $code, \
+                 headId: $head }) { department { id } } }",
+                json!({ "code": unique, "head": tess }),
+            )
+            .await;
+        let department = text(&department["createDepartment"]["department"]["id"]);
+        for (user, number) in [(&tess, format!("T-{unique}")), (&sam, format!("S-{unique}"))] {
+            admin
+                .query(
+                    "mutation($id: ID!, $number: String!, $department: ID!) { updateUser(id: $id, \
+                     input: { rollNumber: $number, departmentId: $department }) { user { id } } }",
+                    json!({ "id": user, "number": number, "department": department }),
+                )
+                .await;
+        }
         let school = School::enrolled(&teacher, 1).await;
+        belongs(&world.service, &school.class, &department).await;
         join(&teacher, &school.class, &sam).await;
         let enrolment = enrol(&teacher, &sam, &vec![photo(&[person(SAM)]); ENROLMENT]).await;
         assert_eq!(ended(&teacher, &enrolment).await["status"], "SUCCEEDED");
 
-        let unique = uuid::Uuid::new_v4().simple().to_string();
         let venue = admin
             .query(
                 "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }",
@@ -116,6 +156,9 @@ impl Place {
                 text(&student.query("{ viewer { email } }", json!({})).await["viewer"]["email"]),
             ),
             ("password", PASSWORD.to_owned()),
+            ("mine", PASSWORD.to_owned()),
+            ("department", department),
+            ("entry", entry(admin, &teacher).await),
         ]);
         let found = teacher
             .query(
@@ -143,7 +186,40 @@ impl Place {
         names.insert("photo", text(&found["job"]["photos"][0]["id"]));
         names.insert("selfie", text(&found["enrolment"]["photos"][0]["id"]));
         names.insert("template", text(&found["enrolment"]["templates"][0]["id"]));
-        Self { school, student, names }
+        Self {
+            organization,
+            school,
+            student,
+            admin: admin.clone(),
+            insider: Insider::of(world),
+            secret: Mutex::default(),
+            names,
+        }
+    }
+
+    /// Somebody new, without a login.
+    async fn newcomer(&self) -> String {
+        let made = self
+            .admin
+            .query(
+                "mutation { createUser(input: { fullName: \"Nell Newcomer\", role: STUDENT }) { user { id } } }",
+                json!({}),
+            )
+            .await;
+        text(&made["createUser"]["user"]["id"])
+    }
+
+    async fn spare_department(&self) -> String {
+        let code = uuid::Uuid::new_v4().simple().to_string();
+        let made = self
+            .admin
+            .query(
+                "mutation($code: String!) { createDepartment(input: { name: \"Spare\", code: $code }) { \
+                 department { id } } }",
+                json!({ "code": code }),
+            )
+            .await;
+        text(&made["createDepartment"]["department"]["id"])
     }
 
     /// What `@name` stands for; what can be used once is made.
@@ -152,6 +228,35 @@ impl Place {
             "scheduled" => self.school.session(now()).await,
             "open" => self.school.open_session().await,
             "unique" => uuid::Uuid::new_v4().simple().to_string(),
+            "address" => address("new"),
+            "newcomer" => self.newcomer().await,
+            "spare" => self.spare_department().await,
+            // An address with a code, one with a token, one with a login and a code to save it.
+            "asked" => {
+                let email = address("asked");
+                *self.secret.lock().unwrap() = self.insider.email_code(&email).await.unwrap().0;
+                email
+            }
+            "proven" => {
+                let email = address("proven");
+                *self.secret.lock().unwrap() = self.insider.verified(&email).await.unwrap();
+                email
+            }
+            "forgetful" => {
+                let email = address("forgetful");
+                let account = NewAccount {
+                    full_name: "Fay Forgetful",
+                    email: &email,
+                    password: PASSWORD,
+                    role: Role::Student,
+                };
+                let service = &self.insider.service;
+                let added = accounts::add(service, &Scope::System("test"), self.organization, &account).await;
+                added.unwrap();
+                *self.secret.lock().unwrap() = self.insider.reset_code(&email).await.unwrap().0;
+                email
+            }
+            "secret" => self.secret.lock().unwrap().clone(),
             "picture" => BASE64_STANDARD.encode(photo(&[person(0)])),
             "refresh" => {
                 let answer = self
@@ -180,15 +285,28 @@ pub async fn join(teacher: &Client, class: &str, student: &str) {
     assert_eq!(added["addStudents"]["results"][0]["error"], Value::Null);
 }
 
-/// Gives a member a roll number, which no mutation does yet.
-async fn number(world: &World, person: uuid::Uuid) {
-    let db = world.service.db.writer();
+/// Gives a class a department, which no mutation does after its creation yet.
+async fn belongs(service: &Service, class: &str, department: &str) {
+    let db = service.db.writer();
+    let id = |global: &str| global.split_once('_').unwrap().1.parse::<uuid::Uuid>().unwrap();
     let statement = Statement::from_sql_and_values(
         db.get_database_backend(),
-        "UPDATE person SET roll_number = $1 WHERE id = $2",
-        [format!("S-{}", person.simple()).into(), person.into()],
+        "UPDATE class SET department_id = $1 WHERE id = $2",
+        [id(department).into(), id(class).into()],
     );
-    db.execute_raw(statement).await.unwrap();
+    assert_eq!(db.execute_raw(statement).await.unwrap().rows_affected(), 1);
+}
+
+/// What a teacher did last.
+async fn entry(admin: &Client, teacher: &Client) -> String {
+    let me = teacher.query("{ viewer { id } }", json!({})).await;
+    let log = admin
+        .query(
+            "query($actor: ID!) { auditLog(actorId: $actor, first: 1) { nodes { id } } }",
+            json!({ "actor": me["viewer"]["id"] }),
+        )
+        .await;
+    text(&log["auditLog"]["nodes"][0]["id"])
 }
 
 fn text(value: &Value) -> String {
