@@ -88,6 +88,13 @@ impl KeyRing {
             .into()
     }
 
+    /// What each key of the ring would sign this with, the current one first: to find what was
+    /// kept under any of them.
+    pub fn signatures(&self, purpose: Purpose, message: &[u8]) -> Vec<[u8; 32]> {
+        let sign = |master| tag(&derive(master, purpose), message).finalize().into_bytes().into();
+        self.0.iter().map(sign).collect()
+    }
+
     /// Whether any key of the ring signed this; compares in constant time.
     pub fn verify(&self, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool {
         self.0
