@@ -1,4 +1,7 @@
-//! `muster admin create`: the way into a new installation. Works beside a running server.
+//! `muster admin`: the way into a new installation, and what only an operator may do to the logins
+//! of one. Works beside a running server.
+
+mod logins;
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -7,35 +10,49 @@ use service::kinds::Role;
 use service::mail::{self, Block, Courier, Letter};
 use service::{Error, Scope, Service};
 
-use crate::args::NewAdmin;
+use crate::args::{AdminCommand, NewAdmin};
 use crate::database::{self, why};
 use crate::parts::{build, public_url};
 use crate::secret::key_ring;
 use crate::settings::{Database, Settings};
-use crate::{Failure, Outcome, say};
+use crate::{Failure, Outcome, rotate, say};
 
 /// Far more than any password: what is longer is a file by mistake.
 const MAX_LINE: u64 = 4096;
 
-pub(crate) async fn create(settings: Settings, new: NewAdmin) -> Outcome {
-    if !new.password_stdin {
-        return Err(Failure::Usage(
-            "--password-stdin is needed: the password is read from standard input, since arguments show in the list \
-             of processes; for example: printf %s \"$PASSWORD\" | muster admin create … --password-stdin"
-                .into(),
-        ));
+pub(crate) async fn run(settings: Settings, command: AdminCommand) -> Outcome {
+    match command {
+        AdminCommand::Create(new) => create(settings, new).await,
+        AdminCommand::List => logins::list(&open(&settings).await?).await,
+        AdminCommand::Suspend(login) => logins::set_active(&open(&settings).await?, &login.email, false).await,
+        AdminCommand::Activate(login) => logins::set_active(&open(&settings).await?, &login.email, true).await,
+        AdminCommand::ResetPassword(new) => {
+            let password = read_password("reset-password", new.password_stdin)?;
+            logins::set_password(&open(&settings).await?, &new.login.email, &password).await
+        }
+        AdminCommand::Feedback(newest) => logins::feedback(&open(&settings).await?, newest.limit).await,
+        AdminCommand::RotateKey => rotate::run(&settings),
     }
-    let password = read_password()?;
-    let keys = key_ring(&settings)?;
-    let db = database::connect(&settings).await?;
+}
+
+/// The service over the database of the settings, whose schema is this version's.
+async fn open(settings: &Settings) -> Result<Service, Failure> {
+    let keys = key_ring(settings)?;
+    let db = database::connect(settings).await?;
     match settings.database {
         Database::Embedded | Database::Sqlite(_) => {
             database::bring_up_to_date(&db).await?;
         }
         Database::Postgres(_) => database::require_up_to_date(&db).await?,
     }
-    let url = public_url(&settings, None);
-    let (service, _) = build(&settings, db, keys, url).await?;
+    let url = public_url(settings, None);
+    let (service, _) = build(settings, db, keys, url).await?;
+    Ok(service)
+}
+
+async fn create(settings: Settings, new: NewAdmin) -> Outcome {
+    let password = read_password("create", new.password_stdin)?;
+    let service = open(&settings).await?;
     let admin = NewAccount {
         full_name: &new.name,
         email: &new.email,
@@ -55,7 +72,13 @@ pub(crate) async fn create(settings: Settings, new: NewAdmin) -> Outcome {
     Ok(())
 }
 
-fn read_password() -> Result<String, Failure> {
+fn read_password(command: &str, from_stdin: bool) -> Result<String, Failure> {
+    if !from_stdin {
+        return Err(Failure::Usage(format!(
+            "--password-stdin is needed: the password is read from standard input, since arguments show in the list \
+             of processes; for example: printf %s \"$PASSWORD\" | muster admin {command} … --password-stdin"
+        )));
+    }
     let stdin = io::stdin();
     if stdin.is_terminal() {
         eprint!("Password (it shows as you type): ");
@@ -83,6 +106,7 @@ fn refused(error: Error) -> Failure {
             };
             Failure::Usage(format!("{flag}: {message}"))
         }
+        Error::NotFound("login") => Failure::failed("--email: nobody logs in with this address"),
         other => Failure::Failed(why(&other)),
     }
 }

@@ -76,6 +76,41 @@ pub(crate) enum ModelsCommand {
 pub(crate) enum AdminCommand {
     /// Founds an organization with its first admin
     Create(NewAdmin),
+    /// Lists everybody who can log in, or could
+    List,
+    /// Keeps somebody from logging in, and ends their logins
+    Suspend(Login),
+    /// Lets somebody who was suspended log in again
+    Activate(Login),
+    /// Sets somebody's password, and ends their logins
+    ResetPassword(NewPassword),
+    /// Shows what people told the operator, the newest first
+    Feedback(Newest),
+    /// Makes a new secret; what the old ones signed and sealed stays readable
+    RotateKey,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The address with which they log in
+    #[arg(long)]
+    pub email: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewPassword {
+    #[command(flatten)]
+    pub login: Login,
+    /// Read the password, one line, from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Newest {
+    /// How many at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    pub limit: u32,
 }
 
 #[derive(Debug, Args)]

@@ -10,9 +10,11 @@ mod models_command;
 mod parts;
 mod prepare;
 mod roles;
+mod rotate;
 mod secret;
 mod settings;
 mod stop;
+mod table;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use args::{AdminCommand, Cli, Command};
+use args::{Cli, Command};
 use settings::Settings;
 
 /// How a process gets its models: ONNX in the real one, a fake in tests. May block.
@@ -85,9 +87,7 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Migrate => block_on(database::migrate(settings)),
         Command::Schema => Ok(()),
         Command::Models { command } => models_command::run(&command, &settings.models),
-        Command::Admin {
-            command: AdminCommand::Create(new),
-        } => block_on(admin::create(settings, new)),
+        Command::Admin { command } => block_on(admin::run(settings, command)),
         Command::Health => health::ask(&settings.listen),
     }
 }

@@ -97,9 +97,9 @@ impl KeyRing {
             .into()
     }
 
-    /// HMAC-SHA256 under each key of the ring, the current one first: what was written under an
-    /// older key is found too.
-    pub fn sign_by_all(&self, purpose: Purpose, message: &[u8]) -> Vec<[u8; 32]> {
+    /// What each key of the ring would sign this with, the current one first: to find what was
+    /// kept under any of them.
+    pub fn signatures(&self, purpose: Purpose, message: &[u8]) -> Vec<[u8; 32]> {
         let sign = |master| tag(&derive(master, purpose), message).finalize().into_bytes().into();
         self.0.iter().map(sign).collect()
     }

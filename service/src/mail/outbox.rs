@@ -13,7 +13,7 @@ use crate::{Service, Tx};
 
 /// The keyed hashes of an address: one for each key of the ring, the current one's first.
 pub(super) fn address_hashes(keys: &KeyRing, address: &str) -> Vec<[u8; 32]> {
-    keys.sign_by_all(Purpose::Address, address.trim().to_lowercase().as_bytes())
+    keys.signatures(Purpose::Address, address.trim().to_lowercase().as_bytes())
 }
 
 /// What a mail's file is found by.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 mod afterwards;
+mod last_step;
 mod meanwhile;
 mod organization;
 mod people;

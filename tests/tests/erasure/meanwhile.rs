@@ -1,23 +1,20 @@
 //! What runs while somebody is erased adds nothing of them.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use service::events::{Announcer, Topic};
+use service::keys::KeyRing;
 use service::kinds::Role;
-use service::queue::claims::{self, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto, Quality, Seen, SeenFace};
-use service::{Error, Scope, accounts};
+use service::rates::Origin;
+use service::{Scope, accounts};
 use tests::both;
 use tests::client::data;
 use tests::fake::{SLOW, person, photo};
-use tests::school::{School, ended, enrol};
-use tests::world::{Setup, World};
-use tokio::sync::broadcast;
+use tests::school::{ended, enrol};
+use tests::world::{SECRET, World};
 
-use crate::people::{Land, assert_id_only_where_it_may, delete_account, delete_user, embedding, look, opens_to};
+use crate::people::{Land, assert_id_only_where_it_may, delete_account, delete_user, embedding, opens_to};
 use crate::scan::{Kept, files, needle, query, uuid};
 
 /// Waits until a worker's models look at the job's photo.
@@ -92,96 +89,6 @@ async fn nothing_unnamed(world: &World) {
     assert_eq!(files(&world.folder.path().join("media")).len(), named);
 }
 
-/// Does something once, when a job is heard of: between two steps of whoever announces.
-struct Interrupt(Mutex<Option<Box<dyn FnOnce() + Send>>>, broadcast::Sender<Topic>);
-
-impl std::fmt::Debug for Interrupt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Interrupt").finish_non_exhaustive()
-    }
-}
-
-impl Announcer for Interrupt {
-    fn announce(&self, _: &[Topic]) {
-        let first = self.0.lock().unwrap().take();
-        if let Some(first) = first {
-            first();
-        }
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Topic> {
-        self.1.subscribe()
-    }
-}
-
-/// The worst moment: the worker was told that the job is its own still, and stores the crops.
-async fn before_the_last_step(world: World) {
-    let (_, admin) = world.organization("Here").await;
-    let school = School::with_students(&admin, 1).await;
-    let student = school.students[0].clone();
-    let picture = photo(&[person(0)]);
-    enrol(&admin, &student, std::slice::from_ref(&picture)).await;
-    let claim = claims::claim(&world.service).await.unwrap().unwrap();
-    let media = world.folder.path().join("media");
-    assert_eq!(files(&media).len(), 1);
-
-    let (runtime, admin) = (tokio::runtime::Handle::current(), admin.clone());
-    let erase = move || {
-        tokio::task::block_in_place(|| {
-            runtime.block_on(async {
-                let erase = "mutation($id: ID!) { deleteUser(id: $id) { deletedId } }";
-                admin.query(erase, json!({ "id": student })).await;
-            });
-        });
-    };
-    let worker = world.twin(|parts| {
-        parts.announcer = Arc::new(Interrupt(Mutex::new(Some(Box::new(erase))), broadcast::Sender::new(1)));
-    });
-    let face = look(person(0));
-    let seen = Seen {
-        width: 1,
-        height: 1,
-        faces: vec![SeenFace {
-            width: face.bounds.width,
-            height: face.bounds.height,
-            embedding: face.embedding,
-            crop: face.crop.into(),
-            x: 0,
-            y: 0,
-            score: face.score,
-            quality: Quality::default(),
-            too_small: false,
-        }],
-        ..Seen::default()
-    };
-    let looked = [EnrolledPhoto {
-        photo: recognition::photos_to_read(&worker, &claim).await.unwrap().remove(0),
-        seen: Some(seen),
-    }];
-    let embedder = Embedder {
-        name: "fake".into(),
-        match_threshold: 0.9,
-        review_threshold: 0.8,
-    };
-    let written = recognition::enrol(&worker, &claim, &embedder, &looked).await;
-    assert!(
-        matches!(written, Err(Error::Conflict { reason: LEASE_LOST, .. })),
-        "{written:?}"
-    );
-    assert_eq!(
-        files(&media),
-        Vec::<std::path::PathBuf>::new(),
-        "a crop of the erased stays"
-    );
-    let left = query(&world, "SELECT id FROM face_template", vec![]).await;
-    assert!(left.is_empty());
-}
-
-both!(a_worker_takes_its_crops_back, before_the_last_step, |setup| Setup {
-    workers: 0,
-    ..setup
-});
-
 /// Requests that were let in before the erasure and write behind it.
 async fn late_requests(world: World) {
     let (organization, _) = world.organization("Here").await;
@@ -200,3 +107,23 @@ async fn late_requests(world: World) {
 }
 
 both!(a_request_from_before_writes_nothing_behind_it, late_requests);
+
+/// A code that was mailed before the secret was rotated is found under the old one.
+async fn an_old_code(world: World) {
+    let (organization, admin) = world.organization("Here").await;
+    let (id, client) = world.member(organization, "Zebulon Quisquilian", Role::Student).await;
+    let mine = client.query("{ viewer { email } }", json!({})).await;
+    let email = mine["viewer"]["email"].as_str().unwrap();
+    accounts::request_password_reset(&world.service, Origin::default(), email)
+        .await
+        .unwrap();
+    let codes = "SELECT purpose FROM code";
+    assert_eq!(query(&world, codes, vec![]).await.len(), 1);
+    let rotated = world.twin(|parts| parts.keys = KeyRing::new(&"7".repeat(64), &[SECRET.to_owned()]).unwrap());
+    let token = admin.token.clone().unwrap();
+    let scope = Scope::from(accounts::authenticate(&rotated, &token).await.unwrap());
+    service::people::delete_user(&rotated, &scope, id).await.unwrap();
+    assert!(query(&world, codes, vec![]).await.is_empty());
+}
+
+both!(a_code_from_before_a_rotation_goes_too, an_old_code);

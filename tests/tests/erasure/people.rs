@@ -241,7 +241,7 @@ fn crop(colour: Colour) -> Bytes {
 }
 
 /// A face as the fake vision sees it.
-pub fn look(colour: Colour) -> models::Face {
+fn look(colour: Colour) -> models::Face {
     use models::Vision;
     FakeVision::default()
         .analyse(&photo(&[colour]), &|_| std::ops::ControlFlow::Continue(()))

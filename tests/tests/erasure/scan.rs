@@ -31,7 +31,9 @@ pub fn needle(what: &str, text: &str) -> Needle {
 
 /// Every form in which these bytes could lie somewhere.
 fn forms(bytes: &[u8]) -> [Vec<u8>; 4] {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     [
         bytes.to_vec(),
         hex.to_uppercase().into_bytes(),

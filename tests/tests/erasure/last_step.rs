@@ -1,0 +1,149 @@
+//! The worst moment: the worker was told that the job is its own still, has compared the faces, and
+//! stores the crops.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use models::Vision;
+use serde_json::json;
+use service::events::{Announcer, Topic};
+use service::queue::claims::{self, Claim, LEASE_LOST};
+use service::recognition::{self, Embedder, EnrolledPhoto, Quality, Seen, SeenFace};
+use service::{Error, Service};
+use tests::both;
+use tests::client::Client;
+use tests::fake::{Colour, FakeVision, person, photo};
+use tests::school::{School, ended, enrol};
+use tests::world::{Setup, World};
+use tokio::sync::broadcast;
+
+use crate::scan::{files, query};
+
+/// Does something once, when a job is heard of: between two steps of whoever announces.
+struct Interrupt(Mutex<Option<Box<dyn FnOnce() + Send>>>, broadcast::Sender<Topic>);
+
+impl std::fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interrupt").finish_non_exhaustive()
+    }
+}
+
+impl Announcer for Interrupt {
+    fn announce(&self, _: &[Topic]) {
+        let first = self.0.lock().unwrap().take();
+        if let Some(first) = first {
+            first();
+        }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Topic> {
+        self.1.subscribe()
+    }
+}
+
+/// A worker in whose work somebody is erased, when it says that it comes to write.
+fn interrupted(world: &World, admin: &Client, student: &str) -> Service {
+    let (runtime, admin, student) = (tokio::runtime::Handle::current(), admin.clone(), student.to_owned());
+    let erase = move || {
+        tokio::task::block_in_place(|| {
+            runtime.block_on(async {
+                let erase = "mutation($id: ID!) { deleteUser(id: $id) { deletedId } }";
+                admin.query(erase, json!({ "id": student })).await;
+            });
+        });
+    };
+    world.twin(|parts| {
+        parts.announcer = Arc::new(Interrupt(Mutex::new(Some(Box::new(erase))), broadcast::Sender::new(1)));
+    })
+}
+
+fn embedder() -> Embedder {
+    Embedder {
+        name: "fake".into(),
+        match_threshold: 0.9,
+        review_threshold: 0.8,
+    }
+}
+
+async fn looked(worker: &Service, claim: &Claim, people: &[Colour]) -> EnrolledPhoto {
+    let analysis = FakeVision::default()
+        .analyse(&photo(people), &|_| ControlFlow::Continue(()))
+        .unwrap();
+    let face = |face: models::Face| SeenFace {
+        x: face.bounds.x,
+        y: face.bounds.y,
+        width: face.bounds.width,
+        height: face.bounds.height,
+        score: face.score,
+        quality: Quality::default(),
+        too_small: face.too_small,
+        embedding: face.embedding,
+        crop: face.crop.into(),
+    };
+    EnrolledPhoto {
+        photo: recognition::photos_to_read(worker, claim).await.unwrap().remove(0),
+        seen: Some(Seen {
+            width: analysis.width,
+            height: analysis.height,
+            faces: analysis.faces.into_iter().map(face).collect(),
+            ..Seen::default()
+        }),
+    }
+}
+
+async fn enrolment(world: World) {
+    let (_, admin) = world.organization("Here").await;
+    let school = School::with_students(&admin, 1).await;
+    enrol(&admin, &school.students[0], &[photo(&[person(0)])]).await;
+    let claim = claims::claim(&world.service).await.unwrap().unwrap();
+    let media = world.folder.path().join("media");
+    assert_eq!(files(&media).len(), 1);
+
+    let worker = interrupted(&world, &admin, &school.students[0]);
+    let looked = [looked(&worker, &claim, &[person(0)]).await];
+    let written = recognition::enrol(&worker, &claim, &embedder(), &looked).await;
+    assert!(
+        matches!(written, Err(Error::Conflict { reason: LEASE_LOST, .. })),
+        "{written:?}"
+    );
+    assert!(files(&media).is_empty(), "a crop of the erased stays");
+    let left = query(&world, "SELECT id FROM face_template", vec![]).await;
+    assert!(left.is_empty());
+}
+
+both!(a_worker_takes_its_crops_back, enrolment, |setup| Setup {
+    workers: 0,
+    ..setup
+});
+
+async fn class_photo(mut world: World) {
+    let (_, admin) = world.organization("Here").await;
+    world.hire().await;
+    let school = School::enrolled(&admin, 2).await;
+    world.dismiss().await;
+    let session = school.open_session().await;
+    let job = school.submit(&session, photo(&[person(0), person(1)])).await;
+    let claim = claims::claim(&world.service).await.unwrap().unwrap();
+
+    let gone = &school.students[1];
+    let worker = interrupted(&world, &admin, gone);
+    let looked = looked(&worker, &claim, &[person(0), person(1)]).await;
+    recognition::recognize(&worker, &claim, &embedder(), &looked.photo, looked.seen.unwrap())
+        .await
+        .unwrap();
+    let job = ended(&admin, &job).await;
+    assert!(!job.to_string().contains(gone), "decided for, or a candidate: {job:#}");
+    assert_eq!(job["marks"].as_array().unwrap().len(), 1);
+    let decisions: Vec<_> = job["faces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| &f["decision"])
+        .collect();
+    assert_eq!(decisions, ["MATCHED", "UNKNOWN"]);
+}
+
+both!(a_face_matched_a_moment_ago_is_nobodys, class_photo, |setup| Setup {
+    workers: 0,
+    ..setup
+});
