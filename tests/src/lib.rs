@@ -7,6 +7,7 @@ pub mod client;
 pub mod faces;
 pub mod fake;
 pub mod insider;
+pub mod mailbox;
 pub mod postgres;
 pub mod process;
 pub mod redis;
