@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 mod admins;
+mod codes;
 mod departments;
 mod fields;
 mod lists;
