@@ -8,6 +8,7 @@ mod departments;
 mod fields;
 mod lists;
 mod log;
+mod organization;
 mod own;
 mod passwords;
 mod status;
