@@ -11,6 +11,7 @@ mod log;
 mod organization;
 mod own;
 mod passwords;
+mod roles;
 mod status;
 
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
