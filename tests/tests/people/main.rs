@@ -6,11 +6,13 @@ mod admins;
 mod codes;
 mod departments;
 mod fields;
+mod invitations;
 mod lists;
 mod log;
 mod organization;
 mod own;
 mod passwords;
+mod registering;
 mod roles;
 mod status;
 
