@@ -12,6 +12,7 @@ mod log;
 mod organization;
 mod own;
 mod passwords;
+mod races;
 mod registering;
 mod roles;
 mod status;
