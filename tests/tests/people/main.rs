@@ -9,6 +9,7 @@ mod fields;
 mod invitations;
 mod lists;
 mod log;
+mod mailed;
 mod organization;
 mod own;
 mod passwords;
