@@ -28,6 +28,25 @@ pub struct OrganizationChange {
     pub max_upload_megabytes: Change<i32>,
 }
 
+impl OrganizationChange {
+    /// Whether it says anything of the thresholds.
+    fn thresholds(&self) -> Result<bool> {
+        let both = [
+            ("matchThreshold", &self.match_threshold),
+            ("reviewThreshold", &self.review_threshold),
+        ];
+        for (field, threshold) in both {
+            if matches!(threshold, Change::To(similarity) if !(0.0..=1.0).contains(similarity)) {
+                return Err(Error::invalid(
+                    field,
+                    format!("{field} is a similarity between 0 and 1"),
+                ));
+            }
+        }
+        Ok(both.iter().any(|(_, threshold)| threshold.given().is_some()))
+    }
+}
+
 /// An organization's thresholds for the embedder that the workers run with; none: the catalog's.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
 pub struct Thresholds {
@@ -196,18 +215,7 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
             .transpose()?;
         put("check_in_radius_meters", "checkInRadiusMeters", radius.into());
     }
-    for (field, threshold) in [
-        ("matchThreshold", &change.match_threshold),
-        ("reviewThreshold", &change.review_threshold),
-    ] {
-        if matches!(threshold, Change::To(similarity) if !(0.0..=1.0).contains(similarity)) {
-            return Err(Error::invalid(
-                field,
-                format!("{field} is a similarity between 0 and 1"),
-            ));
-        }
-    }
-    let thresholds = change.match_threshold.given().is_some() || change.review_threshold.given().is_some();
+    let thresholds = change.thresholds()?;
     if thresholds {
         fields.push("thresholds");
     }

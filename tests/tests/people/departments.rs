@@ -107,8 +107,18 @@ async fn departments(world: World) {
         json!([{ "name": "arts" }, { "name": "Natural Sciences" }])
     );
     assert_eq!(all["organization"]["departments"], all["departments"]);
+}
 
-    // Its people and classes are without a department then.
+both!(a_department_is_made_and_changed, departments, |s| Setup {
+    workers: 0,
+    ..s
+});
+
+async fn deleted(world: World) {
+    let (_, admin) = world.organization("School").await;
+    let student = create(&admin, json!({ "fullName": "Stu", "role": "STUDENT" })).await;
+    let made = data(make(&admin, json!({ "name": "Physics", "code": "PH" })).await);
+    let physics = made["createDepartment"]["department"].clone();
     update(&admin, &student["id"], json!({ "departmentId": physics["id"] })).await;
     let class = admin
         .query(
@@ -142,7 +152,6 @@ async fn departments(world: World) {
     data(make(&admin, json!({ "name": "Physics", "code": "PH" })).await);
 }
 
-both!(a_department_is_made_changed_and_deleted, departments, |s| Setup {
-    workers: 0,
-    ..s
+both!(people_and_classes_of_a_deleted_department_have_none, deleted, |s| {
+    Setup { workers: 0, ..s }
 });

@@ -95,9 +95,7 @@ async fn entries(world: World) {
                     )
                     .await;
             }
-            if pages.len() > 20 {
-                panic!("no end: {pages:?}");
-            }
+            assert!(pages.len() <= 20, "no end: {pages:?}");
         }
         let old = before["nodes"].as_array().unwrap();
         if forwards {

@@ -191,6 +191,7 @@ impl AdministrationMutation {
 }
 
 impl DepartmentPayload {
+    #[expect(clippy::unnecessary_wraps, reason = "a root field may be null")]
     fn some(department: organizations::Department) -> Option<Self> {
         Some(Self {
             department: Department(department),

@@ -22,6 +22,7 @@ pub struct UserPayload {
 }
 
 impl UserPayload {
+    #[expect(clippy::unnecessary_wraps, reason = "a root field may be null")]
     fn some(person: Person) -> Option<Self> {
         Some(Self { user: User(person) })
     }
