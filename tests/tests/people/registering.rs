@@ -198,3 +198,40 @@ both!(a_closed_installation_is_joined_and_not_founded_in, closed, |s| Setup {
     workers: 0,
     ..s
 });
+
+/// Below a root field that signs somebody in it is they who look, whoever sent the operation; the
+/// operation's other fields stay its sender's.
+async fn beside(world: World) {
+    let (_, here) = world.organization("Here").await;
+    let (there, their_admin) = world.organization("There").await;
+    let (_, tess) = world.member(there, "Tess", service::kinds::Role::Teacher).await;
+    let school = tests::school::School::with_students(&tess, 1).await;
+    let email = crate::me(&tess).await["email"].clone();
+    let admins = crate::me(&their_admin).await["email"].clone();
+    let query = "mutation($email: String!, $admin: String!, $password: String!) { \
+         first: login(email: $email, password: $password) { user { role organization { name settings { lateAfterMinutes } } \
+         classes { nodes { id students { nodes { rollNumber } } } } } } \
+         second: login(email: $admin, password: $password) { user { role organization { name settings { lateAfterMinutes } } } } \
+         updateMySettings(input: { locale: \"de\" }) { user { organization { name } } } }";
+    let variables = json!({ "email": email, "admin": admins, "password": PASSWORD });
+    let answer = here.query(query, variables.clone()).await;
+    let user = &answer["first"]["user"];
+    assert_eq!(user["organization"], json!({ "name": "There", "settings": null }));
+    assert_eq!(user["classes"]["nodes"][0]["id"], school.class);
+    assert!(user["classes"]["nodes"][0]["students"]["nodes"][0]["rollNumber"].is_string());
+    assert_eq!(
+        answer["second"]["user"],
+        json!({ "role": "ADMIN", "organization": { "name": "There", "settings": { "lateAfterMinutes": 10 } } })
+    );
+    assert_eq!(answer["updateMySettings"]["user"]["organization"]["name"], "Here");
+    // A stranger is signed in below the field alone, and stays a stranger beside it.
+    let answer = world.stranger().raw(query, variables).await;
+    assert_eq!(answer["data"]["second"]["user"]["organization"]["name"], "There");
+    assert_eq!(answer["data"]["updateMySettings"], Value::Null);
+    assert_eq!(refusal(&answer).0, "UNAUTHENTICATED");
+}
+
+both!(who_signs_in_sees_their_own_below_that_field_alone, beside, |s| Setup {
+    workers: 0,
+    ..s
+});
