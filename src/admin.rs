@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 
 use service::accounts::{self, NewAccount};
 use service::kinds::Role;
+use service::mail::{self, Block, Courier, Letter};
 use service::{Error, Scope, Service};
 
 use crate::args::NewAdmin;
@@ -50,7 +51,7 @@ pub(crate) async fn create(settings: Settings, new: NewAdmin) -> Outcome {
         new.organization.trim(),
         new.email.trim()
     ))?;
-    welcome(&service, &new).await;
+    welcome(&service, &scope, &new).await;
     Ok(())
 }
 
@@ -86,21 +87,26 @@ fn refused(error: Error) -> Failure {
     }
 }
 
-/// A mail that cannot be sent is no reason to have no admin.
-async fn welcome(service: &Service, new: &NewAdmin) {
-    let text = format!(
-        "Hello {},\n\n\
-         {} is set up on Muster, and you are its admin.\n\
-         Log in with this address and the password that was chosen at the set-up:\n\n{}/graphiql\n",
-        new.name.trim(),
-        new.organization.trim(),
-        service.public_url
-    );
-    let sent = service
-        .mailer
-        .send(service.new_id(), new.email.trim(), "Welcome to Muster", &text)
-        .await;
-    if let Err(error) = sent {
-        tracing::warn!(error = why(&error), "the welcome mail was not sent");
+/// A mail that cannot be sent now is no reason to have no admin: a server sends it later.
+async fn welcome(service: &Service, scope: &Scope, new: &NewAdmin) {
+    let letter = Letter {
+        to: new.email.trim().to_owned(),
+        subject: "Welcome to Muster".into(),
+        body: vec![
+            Block::Text(format!("Hello {},", new.name.trim())),
+            Block::Text(format!(
+                "{} is set up on Muster, and you are its admin. Log in with this address and the password that was \
+                 chosen at the set-up, at {}/graphiql.",
+                new.organization.trim(),
+                service.public_url
+            )),
+        ],
+    };
+    let sent = async {
+        mail::send(service, scope, letter).await?;
+        Courier::new(service.clone()).round(|| false).await
+    };
+    if let Err(error) = sent.await {
+        tracing::warn!(error = why(&error), "the welcome mail waits");
     }
 }

@@ -162,6 +162,12 @@ pub(crate) struct RawSettings {
     /// smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required [default: .eml files in DATA_DIR/outbox]
     #[arg(long, env = "SMTP_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub smtp_url: Option<String>,
+    /// PEM file of an authority that signed the mail server's certificate, besides the public ones
+    #[arg(long, env = "MUSTER_SMTP_CA_FILE", value_name = "FILE", global = true)]
+    pub smtp_ca_file: Option<String>,
+    /// Who mails are from, such as "School <muster@example.org>" [default: Muster <muster@HOST>]
+    #[arg(long, env = "MUSTER_MAIL_FROM", value_name = "SENDER", global = true)]
+    pub mail_from: Option<String>,
     /// What is logged: a level, or levels by module such as info,service=debug [default: info]
     #[arg(long, env = "MUSTER_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -180,6 +186,16 @@ pub(crate) struct RawSettings {
     /// Name that keeps installations on one Redis apart [default: muster]
     #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
     pub namespace: Option<String>,
+    /// Logins that one address of the network may try in a minute, 1 to 1000000 [default: 100]
+    #[arg(long, env = "MUSTER_LOGINS_PER_MINUTE", value_name = "NUMBER", global = true)]
+    pub logins_per_minute: Option<String>,
+    /// Uploads that one account may make in a minute, 1 to 1000000; one address of the network may make five
+    /// times as many [default: 120]
+    #[arg(long, env = "MUSTER_UPLOADS_PER_MINUTE", value_name = "NUMBER", global = true)]
+    pub uploads_per_minute: Option<String>,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas [default: none]
+    #[arg(long, env = "MUSTER_TRUSTED_PROXIES", value_name = "ADDRESSES", global = true)]
+    pub trusted_proxies: Option<String>,
 }
 
 // By hand: half of these are secrets.
@@ -237,12 +253,17 @@ mod tests {
             "MUSTER_SECRET_KEY_FILE",
             "MUSTER_SECRET_KEYS_OLD",
             "SMTP_URL",
+            "MUSTER_SMTP_CA_FILE",
+            "MUSTER_MAIL_FROM",
             "MUSTER_LOG",
             "MUSTER_LOG_FORMAT",
             "MUSTER_WORKERS",
             "MUSTER_PUBLIC_URL",
             "MUSTER_OPEN_REGISTRATION",
             "MUSTER_NAMESPACE",
+            "MUSTER_LOGINS_PER_MINUTE",
+            "MUSTER_UPLOADS_PER_MINUTE",
+            "MUSTER_TRUSTED_PROXIES",
         ];
         assert_eq!(variables(), every);
         let help = Cli::command().render_help().to_string();

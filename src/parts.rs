@@ -10,6 +10,7 @@ use service::events::{Announcer, LocalAnnouncer, RedisAnnouncer};
 use service::keys::KeyRing;
 use service::media::Store;
 use service::queue::Wake;
+use service::rates::{Limiter, MemoryLimiter, RedisLimiter};
 use service::{Parts, Service};
 use worker::queue::Consumer;
 
@@ -38,6 +39,8 @@ pub(crate) async fn build(
         public_url,
         password_cost: PasswordCost::Recommended,
         open_registration: settings.open_registration,
+        limiter: limiter(settings)?,
+        rates: settings.rates.clone(),
     });
     Ok((service, consumer))
 }
@@ -57,6 +60,16 @@ fn announcer(settings: &Settings) -> Result<Arc<dyn Announcer>, Failure> {
         Some(url) => match RedisAnnouncer::start(url, &format!("{}:news", settings.namespace)) {
             Ok(announcer) => Ok(Arc::new(announcer)),
             // Not the error's own text: it may repeat the address, which holds a password.
+            Err(_) => Err(Failure::failed("REDIS_URL: the address cannot be read")),
+        },
+    }
+}
+
+fn limiter(settings: &Settings) -> Result<Arc<dyn Limiter>, Failure> {
+    match &settings.redis_url {
+        None => Ok(Arc::new(MemoryLimiter::default())),
+        Some(url) => match RedisLimiter::new(url, &format!("{}:rates", settings.namespace)) {
+            Ok(limiter) => Ok(Arc::new(limiter)),
             Err(_) => Err(Failure::failed("REDIS_URL: the address cannot be read")),
         },
     }

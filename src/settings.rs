@@ -1,12 +1,15 @@
 //! From text to settings that make sense. Everything is looked at before anything starts, and
 //! what is wrong is told in one line that names the variable; a secret is never repeated.
 
+mod rates;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use service::keys::KeyRing;
-use service::mail::Mailer;
+use service::mail::{BadMailSetting, Mailer, SmtpSettings};
+use service::rates::Rates;
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
@@ -35,6 +38,9 @@ pub(crate) struct Settings {
     pub public_url: Option<String>,
     pub open_registration: bool,
     pub namespace: String,
+    pub rates: Rates,
+    /// Who may say in a header where a request came from.
+    pub trusted_proxies: api::Proxies,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +83,12 @@ impl Settings {
             },
             secret: secret(given(raw.secret_key), given(raw.secret_key_file))?,
             old_secrets: old_secrets(given(raw.secret_keys_old))?,
-            mailer: mailer(given(raw.smtp_url), &data_dir)?,
+            mailer: mailer(
+                given(raw.smtp_url).as_deref(),
+                given(raw.smtp_ca_file).as_deref(),
+                given(raw.mail_from).as_deref(),
+                &data_dir,
+            )?,
             log: log(given(raw.log))?,
             log_format: log_format(given(raw.log_format).as_deref())?,
             public_url: public_url(given(raw.public_url))?,
@@ -87,6 +98,8 @@ impl Settings {
                 false,
             )?,
             namespace: namespace(given(raw.namespace))?,
+            rates: rates::rates(given(raw.logins_per_minute), given(raw.uploads_per_minute))?,
+            trusted_proxies: rates::proxies(given(raw.trusted_proxies))?,
             workers,
             data_dir,
         })
@@ -276,16 +289,33 @@ pub(crate) fn strong(variable: &str, secret: String) -> Result<String, Failure> 
     }
 }
 
-fn mailer(value: Option<String>, data_dir: &Path) -> Result<Mailer, Failure> {
-    let Some(url) = value else {
-        return Ok(Mailer::Folder(data_dir.join("outbox")));
+fn mailer(url: Option<&str>, authority: Option<&str>, from: Option<&str>, data_dir: &Path) -> Result<Mailer, Failure> {
+    let authority = match authority {
+        None => None,
+        Some(file) => match std::fs::read(file) {
+            Ok(pem) => Some(pem),
+            Err(error) => return bad("MUSTER_SMTP_CA_FILE", format!("{file} cannot be read: {error}")),
+        },
     };
-    // Not the error's own text: it may repeat the address, which holds a password.
-    Mailer::smtp(&url).or_else(|_| {
-        bad(
+    let made = match url {
+        None => Mailer::folder(data_dir.join("outbox"), from),
+        Some(url) => Mailer::smtp(&SmtpSettings {
+            url,
+            authority: authority.as_deref(),
+            from,
+        }),
+    };
+    made.or_else(|wrong| match wrong {
+        // Not the error's own text: it may repeat the address, which holds a password.
+        BadMailSetting::Url => bad(
             "SMTP_URL",
             "this is no mail server; it looks like smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required",
-        )
+        ),
+        BadMailSetting::Authority => bad("MUSTER_SMTP_CA_FILE", "the file holds no certificate in PEM"),
+        BadMailSetting::From => bad(
+            "MUSTER_MAIL_FROM",
+            "this is no sender; it looks like muster@example.org or School <muster@example.org>",
+        ),
     })
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use graphql::sdl;
-pub use http::Limits;
+pub use http::{Limits, Proxies};
 
 /// How long requests in flight may take after a shutdown was asked for.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(15);

@@ -44,6 +44,8 @@ impl Db {
                 o.journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
+                    // What is deleted is overwritten: otherwise an erased face stays in the file's free pages.
+                    .pragma("secure_delete", "ON")
                     .busy_timeout(ACQUIRE)
             });
             let mut writer = options.clone();
@@ -84,6 +86,19 @@ impl Db {
     /// Statements sent so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// `SQLite`: moves the write-ahead log into the database and empties it, since it holds pages as
+    /// they were before the last changes. `PostgreSQL` does the like in its own time.
+    pub(crate) async fn empty_log(&self) -> Result<()> {
+        if !self.is_postgres() {
+            let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+            let row = self.writer.query_one_raw(statement).await?;
+            if row.is_some_and(|row| row.try_get_by_index::<i32>(0).is_ok_and(|busy| busy != 0)) {
+                tracing::warn!("the database's log was being read and is not emptied; the next erasure empties it");
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {

@@ -7,7 +7,7 @@ use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::rates::{self, Rule};
 use crate::scope::Scope;
-use crate::{Service, audit, text};
+use crate::{Service, audit, people, text};
 
 const MESSAGE_MAX: usize = 5000;
 
@@ -21,6 +21,10 @@ pub async fn submit(service: &Service, scope: &Scope, message: &str, rating: Opt
     let account = viewer.person.0.simple().to_string();
     rates::admit(service, &[(Rule::FeedbackByAccount, account)]).await?;
     let tx = service.begin().await?;
+    // Erased since the request was let in: their words would stay.
+    if people::still_here(&tx, [viewer.person]).await?.is_empty() {
+        return Err(Error::Unauthenticated);
+    }
     let id = service.new_id();
     tx.insert(vec![entity::feedback::Model {
         id,

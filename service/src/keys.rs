@@ -18,6 +18,12 @@ pub enum Purpose {
     Embedding,
     /// Codes that are mailed, and the addresses that they are mailed to.
     Code,
+    /// Whom a rate counts, hashed so that nobody reads it where the counts are.
+    Limits,
+    /// What a mail that waits says.
+    Mail,
+    /// Whom a mail is addressed to.
+    Address,
 }
 
 impl Purpose {
@@ -27,6 +33,9 @@ impl Purpose {
             Self::Media => b"muster/media/v1",
             Self::Embedding => b"muster/embedding/v1",
             Self::Code => b"muster/code/v1",
+            Self::Limits => b"muster/limits/v1",
+            Self::Mail => b"muster/mail/v1",
+            Self::Address => b"muster/address/v1",
         }
     }
 }
@@ -88,6 +97,13 @@ impl KeyRing {
             .into()
     }
 
+    /// HMAC-SHA256 under each key of the ring, the current one first: what was written under an
+    /// older key is found too.
+    pub fn sign_by_all(&self, purpose: Purpose, message: &[u8]) -> Vec<[u8; 32]> {
+        let sign = |master| tag(&derive(master, purpose), message).finalize().into_bytes().into();
+        self.0.iter().map(sign).collect()
+    }
+
     /// Whether any key of the ring signed this; compares in constant time.
     pub fn verify(&self, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool {
         self.0
@@ -104,7 +120,19 @@ impl KeyRing {
         template: Uuid,
         plain: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let (id, key) = self.current(Purpose::Embedding);
+        self.seal_as(Purpose::Embedding, entropy, &bound_to(organization, template), plain)
+    }
+
+    /// The same for other purposes: what is sealed for one does not open for another, nor with
+    /// other associated data.
+    pub fn seal_as(
+        &self,
+        purpose: Purpose,
+        entropy: &dyn Entropy,
+        associated: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        let (id, key) = self.current(purpose);
         let mut nonce = [0; NONCE];
         entropy.fill(&mut nonce);
         let text = XChaCha20Poly1305::new(&key.into())
@@ -112,7 +140,7 @@ impl KeyRing {
                 &XNonce::from(nonce),
                 Payload {
                     msg: plain,
-                    aad: &bound_to(organization, template),
+                    aad: associated,
                 },
             )
             .map_err(|_| SealError)?;
@@ -120,19 +148,23 @@ impl KeyRing {
     }
 
     pub fn open(&self, organization: Uuid, template: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.open_as(Purpose::Embedding, &bound_to(organization, template), sealed)
+    }
+
+    pub fn open_as(&self, purpose: Purpose, associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (&version, rest) = sealed.split_first().ok_or(SealError)?;
         let (id, rest) = rest.split_first_chunk::<4>().ok_or(SealError)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(SealError)?;
         if version != SEAL_VERSION {
             return Err(SealError);
         }
-        let key = self.find(Purpose::Embedding, *id).ok_or(SealError)?;
+        let key = self.find(purpose, *id).ok_or(SealError)?;
         XChaCha20Poly1305::new(&key.into())
             .decrypt(
                 &XNonce::from(*nonce),
                 Payload {
                     msg: text,
-                    aad: &bound_to(organization, template),
+                    aad: associated,
                 },
             )
             .map_err(|_| SealError)

@@ -64,6 +64,9 @@ pub struct Parts {
     pub password_cost: accounts::PasswordCost,
     /// Whether strangers may found organizations.
     pub open_registration: bool,
+    /// Keeps the counts of what is limited by `rates`.
+    pub limiter: Arc<dyn rates::Limiter>,
+    pub rates: rates::Rates,
 }
 
 /// The use cases' way to the parts. Cheap to clone.
@@ -78,6 +81,7 @@ pub struct Inner {
     cores: Arc<Semaphore>,
     hashing: accounts::Hashing,
     galleries: recognition::gallery::Cache,
+    turns: rates::Turns,
 }
 
 impl Deref for Service {
@@ -96,6 +100,7 @@ impl Service {
             cores: Arc::new(Semaphore::new(cores)),
             hashing: accounts::Hashing::new(cores),
             galleries: recognition::gallery::Cache::default(),
+            turns: rates::Turns::default(),
             parts,
         }))
     }
@@ -119,6 +124,10 @@ impl Service {
 
     pub(crate) fn galleries(&self) -> &recognition::gallery::Cache {
         &self.0.galleries
+    }
+
+    pub(crate) fn turns(&self) -> &rates::Turns {
+        &self.0.turns
     }
 
     /// A fresh `UUIDv7` by the Clock and the Entropy.

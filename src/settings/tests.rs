@@ -15,7 +15,7 @@ fn nothing_need_be_set() {
     assert_eq!(settings.database, Database::Embedded);
     assert_eq!(settings.media, Media::Folder("./data/media".into()));
     assert_eq!(settings.models.models_dir, PathBuf::from("./data/models"));
-    assert!(matches!(settings.mailer, Mailer::Folder(folder) if folder == Path::new("./data/outbox")));
+    assert!(matches!(settings.mailer, Mailer::Folder { folder, .. } if folder == Path::new("./data/outbox")));
     assert!(settings.workers >= 1 && settings.models.threads >= 1);
 }
 
@@ -32,6 +32,9 @@ fn what_is_empty_is_absent() {
         raw.smtp_url = empty();
         raw.workers = empty();
         raw.namespace = empty();
+        raw.logins_per_minute = empty();
+        raw.uploads_per_minute = empty();
+        raw.trusted_proxies = empty();
     })
     .unwrap();
     assert_eq!(settings.database, Database::Embedded);
@@ -41,6 +44,46 @@ fn what_is_empty_is_absent() {
 }
 
 type Set = fn(&mut RawSettings, Option<String>);
+
+fn refused(cases: &[(&str, Set, &[&str])]) {
+    for (variable, set, values) in cases {
+        for value in *values {
+            let Err(Failure::Usage(problem)) = read(|raw| set(raw, Some((*value).into()))) else {
+                panic!("{variable} takes {value:?}");
+            };
+            let line = Failure::Usage(problem).to_string();
+            assert!(line.starts_with(&format!("{variable}: ")), "{line}");
+            assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_limit_is_one_line_that_names_the_variable() {
+    refused(&[
+        (
+            "MUSTER_LOGINS_PER_MINUTE",
+            |r, v| r.logins_per_minute = v,
+            &["0", "1000001", "-1", "many", "1.5", "99999999999999999999"],
+        ),
+        (
+            "MUSTER_UPLOADS_PER_MINUTE",
+            |r, v| r.uploads_per_minute = v,
+            &["0", "1000001", "x"],
+        ),
+        (
+            "MUSTER_TRUSTED_PROXIES",
+            |r, v| r.trusted_proxies = v,
+            &[
+                "proxy",
+                "10.0.0.0/33",
+                "10.0.0.1 10.0.0.2",
+                "127.0.0.1,*",
+                "127.0.0.1:80",
+            ],
+        ),
+    ]);
+}
 
 #[test]
 fn a_bad_value_is_one_line_that_names_the_variable() {
@@ -119,16 +162,7 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
             &["a:b", "with space", "{tag}"],
         ),
     ];
-    for (variable, set, values) in cases {
-        for value in *values {
-            let Err(Failure::Usage(problem)) = read(|raw| set(raw, Some((*value).into()))) else {
-                panic!("{variable} takes {value:?}");
-            };
-            let line = Failure::Usage(problem).to_string();
-            assert!(line.starts_with(&format!("{variable}: ")), "{line}");
-            assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
-        }
-    }
+    refused(cases);
 }
 
 #[test]
@@ -174,6 +208,12 @@ fn good_values_are_taken() {
             |r, v| r.public_url = v,
             &["http://localhost:8080", "https://example.org/muster/"],
         ),
+        (|r, v| r.logins_per_minute = v, &["1", "1000000"]),
+        (|r, v| r.uploads_per_minute = v, &["1", "1000000"]),
+        (
+            |r, v| r.trusted_proxies = v,
+            &["127.0.0.1", "127.0.0.1, ::1, 10.0.0.0/8,fd00::/8,"],
+        ),
     ];
     for (set, values) in cases {
         for value in *values {
@@ -191,6 +231,18 @@ fn one_secret_is_given_in_one_way() {
     assert!(matches!(both, Err(Failure::Usage(line)) if line.starts_with("MUSTER_SECRET_KEY: ")));
     let old = read(|raw| raw.secret_keys_old = Some(format!("{key}, {key}x,"))).unwrap();
     assert_eq!(old.old_secrets.len(), 2);
+}
+
+#[test]
+fn an_address_may_upload_five_times_what_an_account_may() {
+    assert_eq!(read(|_| ()).unwrap().rates, Rates::default());
+    let settings = read(|raw| (raw.logins_per_minute, raw.uploads_per_minute) = (Some("7".into()), Some("9".into())));
+    let rates = settings.unwrap().rates;
+    let times = |limit: service::rates::Limit| (limit.times, limit.within.as_secs());
+    assert_eq!(times(rates.login_by_origin), (7, 60));
+    assert_eq!(times(rates.upload_by_account), (9, 60));
+    assert_eq!(times(rates.upload_by_origin), (45, 60));
+    assert_eq!(rates.code_by_address, Rates::default().code_by_address);
 }
 
 #[test]

@@ -27,6 +27,24 @@ impl Client {
         }
     }
 
+    /// The same person over connections of their own.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
+            token: self.token.clone(),
+            ..Self::new(&self.base)
+        }
+    }
+
+    /// Somebody else, at another address of the network that is this machine too.
+    pub fn from_address(base: &str, address: std::net::IpAddr) -> Self {
+        Self {
+            base: base.to_owned(),
+            token: None,
+            http: reqwest::Client::builder().local_address(address).build().unwrap(),
+        }
+    }
+
     /// The same person at another server.
     #[must_use]
     pub fn at(&self, base: &str) -> Self {

@@ -1,6 +1,7 @@
 //! A whole Muster: embedded in the test's process on `SQLite`, or as processes on `PostgreSQL` and
 //! Redis. The same tests run on both.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use migration::{Migrator, MigratorTrait};
@@ -12,9 +13,10 @@ use service::events::{Announcer, LocalAnnouncer, Topic};
 use service::id::{OrganizationId, PersonId};
 use service::keys::KeyRing;
 use service::kinds::Role;
-use service::mail::Mailer;
+use service::mail::{Mailer, SmtpSettings};
 use service::media::Store;
 use service::queue::{Wake, WakeError, WakeUp};
+use service::rates::{MemoryLimiter, Rates};
 use service::{Parts, Scope, Service, accounts};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
@@ -50,6 +52,11 @@ pub struct Setup {
     pub clock: Option<Arc<dyn Clock>>,
     /// Processes: a Redis of the test's own.
     pub redis: Option<String>,
+    /// A mail server, and the authority behind its certificate; otherwise mails become files.
+    pub smtp: Option<(String, Option<PathBuf>)>,
+    /// How often somebody may do what is limited, as in production; otherwise tests may log in and
+    /// send photos as often as they like.
+    pub rates: bool,
 }
 
 impl Setup {
@@ -63,6 +70,8 @@ impl Setup {
             announcements: true,
             clock: None,
             redis: None,
+            smtp: None,
+            rates: false,
         }
     }
 
@@ -136,10 +145,12 @@ fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
         media: Store::folder(&folder.path().join("media")).unwrap(),
         announcer: Arc::new(LocalAnnouncer::default()),
         wake: Arc::new(NoWake),
-        mailer: Mailer::Folder(folder.path().join("outbox")),
+        mailer: Mailer::folder(folder.path().join("outbox"), None).unwrap(),
         public_url,
         password_cost: PasswordCost::Lowest,
         open_registration: true,
+        limiter: Arc::new(MemoryLimiter::default()),
+        rates: Rates::unlimited(),
     }
 }
 
@@ -171,6 +182,18 @@ impl World {
         }
         if let Some(clock) = setup.clock {
             parts.clock = clock;
+        }
+        if setup.rates {
+            parts.rates = Rates::default();
+        }
+        if let Some((url, authority)) = &setup.smtp {
+            let authority = authority.as_ref().map(|file| std::fs::read(file).unwrap());
+            let settings = SmtpSettings {
+                url,
+                authority: authority.as_deref(),
+                from: None,
+            };
+            parts.mailer = Mailer::smtp(&settings).unwrap();
         }
         let service = Service::new(parts);
         let shutdown = CancellationToken::new();
@@ -218,8 +241,8 @@ impl World {
         let database = TestDatabase::create(&server).await;
         let folder = TempDir::new().unwrap();
         let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
-        let text = |path: std::path::PathBuf| path.display().to_string();
-        let settings: Vec<(String, String)> = [
+        let text = |path: PathBuf| path.display().to_string();
+        let mut settings: Vec<(String, String)> = [
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", redis),
             ("MUSTER_NAMESPACE", namespace),
@@ -241,6 +264,17 @@ impl World {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        if let Some((url, authority)) = setup.smtp.clone() {
+            settings.push(("SMTP_URL".to_owned(), url));
+            if let Some(file) = authority {
+                settings.push(("MUSTER_SMTP_CA_FILE".to_owned(), text(file)));
+            }
+        }
+        if !setup.rates {
+            for name in ["MUSTER_LOGINS_PER_MINUTE", "MUSTER_UPLOADS_PER_MINUTE"] {
+                settings.push((name.to_owned(), "1000000".to_owned()));
+            }
+        }
         let db = Db::connect(&database.url).await.unwrap();
         let mut world = Self {
             bases: Vec::new(),

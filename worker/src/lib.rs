@@ -3,6 +3,7 @@
 
 mod handle;
 mod lease;
+mod post;
 pub mod queue;
 mod stages;
 
@@ -36,6 +37,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let node = service.new_id();
+    let post = tokio::spawn(post::run(service.clone(), shutdown.clone()));
     let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
     // Held together by jobs that run beside each other, by one alone that must run by itself.
     let gate = Arc::new(RwLock::new(()));
@@ -44,8 +46,10 @@ pub async fn run(
         move |_: WakeUp| drain(service.clone(), vision.clone(), gate.clone(), shutdown.clone())
     };
     consumer.run(slots, shutdown, handler).await;
-    if let Err(error) = keep.await {
-        tracing::error!(%error, "the worker's beat ended");
+    for (what, work) in [("beat", keep), ("post", post)] {
+        if let Err(error) = work.await {
+            tracing::error!(%error, what, "a worker's duty ended");
+        }
     }
     if let Err(error) = nodes::leave(&service, node).await {
         tracing::debug!(%error, "the worker left without a word");

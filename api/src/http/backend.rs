@@ -7,6 +7,7 @@ use service::Service;
 use service::events::Topic;
 use service::id::LoginId;
 use service::media::Served;
+use service::rates::Origin;
 use service::scope::Viewer;
 use tokio::sync::broadcast;
 
@@ -16,6 +17,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// Who is behind a login that was signed in with before, as the database says now.
     fn recheck(&self, login: LoginId) -> impl Future<Output = service::Result<Viewer>> + Send;
+
+    /// Counts one more upload, before a byte of it is read: `RATE_LIMITED` where it is too many.
+    fn admit_upload(&self, viewer: &Viewer, origin: Origin) -> impl Future<Output = service::Result<()>> + Send;
 
     /// What a signed media address leads to.
     fn media(&self, token: &str) -> impl Future<Output = service::Result<Served>> + Send;
@@ -33,6 +37,10 @@ impl Backend for Service {
 
     async fn recheck(&self, login: LoginId) -> service::Result<Viewer> {
         service::accounts::recheck(self, login).await
+    }
+
+    async fn admit_upload(&self, viewer: &Viewer, origin: Origin) -> service::Result<()> {
+        service::rates::admit_upload(self, viewer, origin).await
     }
 
     async fn media(&self, token: &str) -> service::Result<Served> {

@@ -7,15 +7,15 @@
 //! Everything runs in one task. While a message is being sent nothing else is done, so a slow
 //! client slows its own streams down and nobody else's.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Data, Executor, Request, Response};
-use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
+use futures_util::stream::{BoxStream, SelectAll, abortable};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
 use poem::web::websocket::Message;
+use service::rates::Origin;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
 use super::error::{BAD_REQUEST, coded, extend};
+use super::gate::admit_upload;
 use super::limits::Limits;
+use super::operations::Operations;
 use super::protocol::{ClientMessage, Close, ServerMessage};
 use super::revocations::Revoked;
 
@@ -39,6 +41,8 @@ enum Event {
     Identified(service::Result<Auth>),
     /// The login was looked at again, by the clock or because it was announced.
     Checked(service::Result<bool>),
+    /// Who asks for an operation was looked at, and it runs.
+    Runs(String),
     Next(String, Box<Response>),
     Complete(String),
     /// An operation was asked for and the login doesn't stand any more.
@@ -73,14 +77,9 @@ enum Phase {
     Open,
 }
 
-struct Operation {
-    abort: AbortHandle,
-    /// Something was sent for it.
-    begun: bool,
-}
-
 pub(super) struct Connection<S, E, B> {
     socket: S,
+    origin: Origin,
     executor: E,
     backend: B,
     limits: Arc<Limits>,
@@ -89,7 +88,7 @@ pub(super) struct Connection<S, E, B> {
     auth: AuthCell,
     session: Arc<Data>,
     events: SelectAll<BoxStream<'static, Event>>,
-    operations: HashMap<String, Operation>,
+    operations: Operations,
     /// A look at the login is under way.
     checking: bool,
     /// A login ended while ours was being looked up for the first time.
@@ -103,12 +102,14 @@ where
     E: Executor,
     B: Backend,
 {
-    pub(super) fn new(socket: S, executor: E, backend: B, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(socket: S, origin: Origin, executor: E, backend: B, limits: Arc<Limits>) -> Self {
         let auth = AuthCell::new(Auth::Anonymous);
         let mut session = Data::default();
         session.insert(auth.clone());
+        session.insert(origin);
         Self {
             socket,
+            origin,
             executor,
             backend,
             limits,
@@ -117,7 +118,7 @@ where
             auth,
             session: Arc::new(session),
             events: SelectAll::new(),
-            operations: HashMap::new(),
+            operations: Operations::default(),
             checking: false,
             doubted: false,
             heard: Instant::now(),
@@ -207,6 +208,7 @@ where
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
         };
+        let large = text.len() as u64 > self.limits.anonymous_body_bytes;
         let message = serde_json::from_str(&text).map_err(|_| End::Close(Close::Malformed))?;
         match message {
             ClientMessage::ConnectionInit { payload } => {
@@ -221,11 +223,9 @@ where
                 })));
                 Ok(())
             }
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).await,
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload, large).await,
             ClientMessage::Complete { id } => {
-                if let Some(operation) = self.operations.remove(&id) {
-                    operation.abort.abort();
-                }
+                self.operations.stop(&id);
                 Ok(())
             }
             ClientMessage::Ping { payload } => self.say(&ServerMessage::Pong { payload }).await,
@@ -233,11 +233,11 @@ where
         }
     }
 
-    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), End> {
+    async fn subscribe(&mut self, id: String, request: Request, large: bool) -> Result<(), End> {
         if self.phase != Phase::Open {
             return Err(End::Close(Close::Unauthorized));
         }
-        if self.operations.contains_key(&id) {
+        if self.operations.has(&id) {
             return Err(End::Close(Close::DuplicateId));
         }
         if self.operations.len() >= self.limits.socket_operations {
@@ -250,27 +250,32 @@ where
                 })
                 .await;
         }
-        let (events, abort) = abortable(self.operation(id.clone(), request));
+        let (events, abort) = abortable(self.operation(id.clone(), request, large));
         self.events.push(events.boxed());
-        self.operations.insert(id, Operation { abort, begun: false });
+        self.operations.add(id, abort);
         Ok(())
     }
 
-    /// An operation's answers, after a look at who asks for it now.
-    fn operation(&self, id: String, request: Request) -> impl Stream<Item = Event> + use<S, E, B> {
+    /// An operation's answers, after a look at who asks for it now; a large one counts as an upload.
+    fn operation(&self, id: String, request: Request, large: bool) -> impl Stream<Item = Event> + use<S, E, B> {
         let (executor, session) = (self.executor.clone(), Arc::clone(&self.session));
         let again = self.look_again();
+        let (backend, auth, origin) = (self.backend.clone(), self.auth.clone(), self.origin);
         stream::once(async move {
-            let responses = match again.await {
+            let admitted = match again.await {
+                Ok(true) if large => admit_upload(&backend, &auth, origin).await.map(|()| true),
+                other => other,
+            };
+            let responses = match admitted {
                 Ok(true) => executor.execute_stream(request, Some(session)),
                 Ok(false) => return stream::iter([Event::Unauthorized]).boxed(),
                 Err(error) => stream::iter([respond(extend(error))]).boxed(),
             };
-            let ended = id.clone();
-            responses
+            let (runs, ended) = (id.clone(), id.clone());
+            let responses = responses
                 .map(move |response| Event::Next(id.clone(), Box::new(response)))
-                .chain(stream::iter([Event::Complete(ended)]))
-                .boxed()
+                .chain(stream::iter([Event::Complete(ended)]));
+            stream::iter([Event::Runs(runs)]).chain(responses).boxed()
         })
         .flatten()
     }
@@ -326,7 +331,7 @@ where
             Event::Checked(stands) => {
                 self.checking = false;
                 match stands {
-                    Ok(true) => Ok(()),
+                    Ok(true) => self.end_outgrown().await,
                     Ok(false) => Err(End::Close(Close::Unauthorized)),
                     // The database is away: the next check tells, and no event comes from a
                     // database that is away.
@@ -336,31 +341,43 @@ where
                     }
                 }
             }
+            Event::Runs(id) => {
+                self.operations.runs(&id, &self.auth);
+                self.end_outgrown().await
+            }
             Event::Next(id, response) => self.answer(&id, &response).await,
-            Event::Complete(id) => match self.operations.remove(&id) {
-                Some(_) => self.say(&ServerMessage::Complete { id: &id }).await,
-                None => Ok(()),
-            },
+            Event::Complete(id) => {
+                if self.operations.stop(&id) {
+                    self.say(&ServerMessage::Complete { id: &id }).await
+                } else {
+                    Ok(())
+                }
+            }
             Event::Unauthorized => Err(End::Close(Close::Unauthorized)),
         }
     }
 
+    /// Ends what began in a role that the viewer no longer has; the socket stays theirs.
+    async fn end_outgrown(&mut self) -> Result<(), End> {
+        for id in self.operations.stop_outgrown(&self.auth) {
+            let refused = respond(coded("FORBIDDEN", "Your role has changed since this began; ask again"));
+            let payload = &refused.errors;
+            self.say(&ServerMessage::Error { id: &id, payload }).await?;
+        }
+        Ok(())
+    }
+
     async fn answer(&mut self, id: &str, response: &Response) -> Result<(), End> {
-        let Some(operation) = self.operations.get_mut(id) else {
+        let Some(first) = self.operations.sends(id) else {
             return Ok(());
         };
         // What went wrong before any field was resolved has no path: the operation never began.
-        let refused = !operation.begun
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
-        operation.begun = true;
+        let refused = first && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty());
         if !refused {
             let next = ServerMessage::Next { id, payload: response };
             return self.say(&next).await;
         }
-        if let Some(operation) = self.operations.remove(id) {
-            operation.abort.abort();
-        }
+        self.operations.stop(id);
         let payload = &response.errors;
         self.say(&ServerMessage::Error { id, payload }).await
     }

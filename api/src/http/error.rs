@@ -114,6 +114,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     error: Box<Error>,
     close: bool,
+    /// In seconds, where it is known better than by the status.
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -126,6 +128,7 @@ impl Refusal {
             status,
             error: Box::new(error),
             close: false,
+            retry_after: None,
         }
     }
 
@@ -150,6 +153,10 @@ impl Refusal {
         }
         response = match self.status {
             StatusCode::UNAUTHORIZED => response.header(header::WWW_AUTHENTICATE, "Bearer"),
+            StatusCode::TOO_MANY_REQUESTS => match self.retry_after {
+                Some(seconds) => response.header(header::RETRY_AFTER, seconds),
+                None => response,
+            },
             StatusCode::SERVICE_UNAVAILABLE => response.header(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             _ => response,
         };
@@ -160,7 +167,14 @@ impl Refusal {
 impl From<service::Error> for Refusal {
     fn from(error: service::Error) -> Self {
         let status = status(error.code());
-        Self::with_status(status, extend(error))
+        let retry_after = match error {
+            service::Error::RateLimited { retry_after_seconds } => Some(retry_after_seconds),
+            _ => None,
+        };
+        Self {
+            retry_after,
+            ..Self::with_status(status, extend(error))
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::origin::Proxies;
+
 const MIB: u64 = 1024 * 1024;
 
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Limits {
     pub socket_send: Duration,
     /// Between two looks at whether a socket's login still stands.
     pub socket_check: Duration,
+    /// Whose word is taken for where a request came from.
+    pub trusted_proxies: Proxies,
 }
 
 impl Default for Limits {
@@ -50,6 +54,7 @@ impl Default for Limits {
             socket_ping: Duration::from_secs(20),
             socket_send: Duration::from_secs(10),
             socket_check: Duration::from_secs(30),
+            trusted_proxies: Proxies::default(),
         }
     }
 }

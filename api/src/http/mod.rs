@@ -5,11 +5,13 @@ mod backend;
 mod body;
 mod codes;
 mod connection;
+mod gate;
 mod graphiql;
 mod guard;
 mod limits;
 mod media;
 mod multipart;
+mod operations;
 mod post;
 mod protocol;
 mod revocations;
@@ -32,6 +34,7 @@ use poem::{Endpoint, Response, Route, get, post};
 
 pub use self::backend::Backend;
 pub use self::limits::Limits;
+pub use self::origin::Proxies;
 pub use self::socket::Lifetime;
 
 use self::media::{Live, Media, Ready};

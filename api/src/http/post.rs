@@ -8,12 +8,14 @@ use async_graphql::{Executor, Request, Response};
 use futures_util::FutureExt;
 use poem::http::{HeaderMap, StatusCode, header};
 use poem::{Body, Endpoint};
+use service::rates::Origin;
 use service::scope::Viewer;
 
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
 use super::body::{self, Budget, Lease};
 use super::error::{Refusal, panicked};
+use super::gate::Gate;
 use super::limits::Limits;
 use super::multipart::{FileLimits, Parts};
 use super::upload::Uploads;
@@ -40,14 +42,14 @@ impl<E: Executor, B: Backend> Post<E, B> {
         }
     }
 
-    async fn answer(&self, headers: &HeaderMap, body: Body) -> Result<poem::Response, Refusal> {
+    async fn answer(&self, headers: &HeaderMap, origin: Origin, body: Body) -> Result<poem::Response, Refusal> {
         let auth = Credentials::from_headers(headers)
             .identify(&self.backend)
             .await
             .map_err(|error| Refusal::from(error).closing())?;
         let lease = self.budget.lease();
-        let (request, uploads) = self.read(headers, &auth, body, &lease).await?;
-        let request = request.data(AuthCell::new(auth)).data(uploads);
+        let (request, uploads) = self.read(headers, &auth, origin, body, &lease).await?;
+        let request = request.data(AuthCell::new(auth)).data(uploads).data(origin);
         let response = AssertUnwindSafe(self.executor.execute(request))
             .catch_unwind()
             .await
@@ -60,6 +62,7 @@ impl<E: Executor, B: Backend> Post<E, B> {
         &self,
         headers: &HeaderMap,
         auth: &Auth,
+        origin: Origin,
         body: Body,
         lease: &Arc<Lease>,
     ) -> Result<(Request, Uploads), Refusal> {
@@ -78,10 +81,19 @@ impl<E: Executor, B: Backend> Post<E, B> {
         if announced.is_some_and(|bytes| bytes > limit) {
             return Err((&body::BodyError::TooLarge(limit)).into());
         }
+        let gate = Gate {
+            backend: &self.backend,
+            limits: &self.limits,
+            viewer,
+            origin,
+        };
+        let multipart = matches!(kind, Kind::Multipart(_));
+        gate.announced(multipart, announced).await?;
         let pieces = body::pieces(body, limit, &self.limits, Arc::clone(lease));
         let boundary = match kind {
             Kind::Json => {
                 let whole = body::collect(pieces).await.map_err(|e| Refusal::from(&e))?;
+                gate.arrived(announced, whole.len()).await?;
                 return Ok((parse_request(&whole)?, Uploads::default()));
             }
             Kind::Multipart(boundary) => boundary,
@@ -125,8 +137,9 @@ impl<E: Executor, B: Backend> Endpoint for Post<E, B> {
     type Output = poem::Response;
 
     async fn call(&self, req: poem::Request) -> poem::Result<poem::Response> {
+        let origin = self.limits.trusted_proxies.origin(&req);
         let (parts, body) = req.into_parts();
-        let answer = self.answer(&parts.headers, body).await;
+        let answer = self.answer(&parts.headers, origin, body).await;
         Ok(answer.unwrap_or_else(Refusal::into_response))
     }
 }

@@ -59,6 +59,7 @@ impl<E: Executor, B: Backend> Endpoint for Socket<E, B> {
             let refusal = Refusal::bad_request(format!("Connect a WebSocket that speaks {NAME}"));
             return Ok(refusal.into_response());
         }
+        let origin = self.limits.trusted_proxies.origin(&req);
         let (req, mut body) = req.split();
         let Ok(websocket) = WebSocket::from_request(&req, &mut body).await else {
             let refusal = Refusal::bad_request("This is not a WebSocket handshake");
@@ -78,7 +79,7 @@ impl<E: Executor, B: Backend> Endpoint for Socket<E, B> {
             .protocols([NAME])
             .on_upgrade(move |socket| async move {
                 let revoked = revocations.subscribe(&backend);
-                Connection::new(socket, executor, backend, limits)
+                Connection::new(socket, origin, executor, backend, limits)
                     .run(revoked, shutdown)
                     .await;
                 drop(token);

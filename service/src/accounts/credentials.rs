@@ -23,7 +23,7 @@ struct Own {
 /// The viewer, if the password is theirs.
 async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password: &str) -> Result<Own> {
     let account = viewer.person.0.simple().to_string();
-    rates::admit(service, &[(Rule::LoginByAccount, account.clone())]).await?;
+    let attempt = rates::attempt(service, &[(Rule::LoginByAccount, account)]).await?;
     let own: Own = service
         .db
         .reader()
@@ -36,7 +36,7 @@ async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password
     if !passwords::verify(service, password, own.password_hash.clone()).await? {
         return Err(Error::invalid(field, "this is not your password"));
     }
-    rates::forgive(service, Rule::LoginByAccount, &account).await;
+    attempt.right().await;
     Ok(own)
 }
 
@@ -154,13 +154,14 @@ pub async fn change_email(
     super::viewer(service, &Scope::from(viewer.clone())).await
 }
 
-/// Makes an address somebody's login; one that is taken is CONFLICT.
+/// Makes an address somebody's login; one that is taken is CONFLICT. Whoever was erased since the
+/// request was let in gets none.
 pub(super) async fn set_address(tx: &Tx<'_>, person: PersonId, email: &str) -> Result<()> {
     let statement = tx.statement(
-        "UPDATE person SET login_email = $1, email = $1 WHERE id = $2",
+        "UPDATE person SET login_email = $1, email = $1 WHERE id = $2 AND status <> 'ERASED'",
         vec![email.to_owned().into(), person.into()],
     );
-    sea_orm::ConnectionTrait::execute_raw(&**tx, statement)
+    let done = sea_orm::ConnectionTrait::execute_raw(&**tx, statement)
         .await
         .map_err(|error| {
             if is_duplicate(&error) {
@@ -169,5 +170,8 @@ pub(super) async fn set_address(tx: &Tx<'_>, person: PersonId, email: &str) -> R
                 error.into()
             }
         })?;
+    if done.rows_affected() == 0 {
+        return Err(Error::NotFound("user"));
+    }
     Ok(())
 }

@@ -107,20 +107,17 @@ pub(super) fn plain_address(email: &str) -> String {
 /// An unknown address takes as long as a known one: the same hash is computed and one row is read.
 pub async fn login(service: &Service, origin: Origin, email: &str, password: &str) -> Result<Tokens> {
     let email = plain_address(email);
-    rates::admit(
-        service,
-        &[
-            (Rule::LoginByOrigin, origin.to_string()),
-            (Rule::LoginByAccount, email.clone()),
-        ],
-    )
-    .await?;
+    let asks = [
+        (Rule::LoginByOrigin, origin.to_string()),
+        (Rule::LoginByAccount, email.clone()),
+    ];
+    let attempt = rates::attempt(service, &asks).await?;
     let found: Option<Credentials> = service
         .db
         .reader()
         .one(
             "SELECT id, organization_id, status, password_hash FROM person WHERE login_email = $1",
-            vec![email.clone().into()],
+            vec![email.into()],
         )
         .await?;
     let hash = found.as_ref().and_then(|p| p.password_hash.clone());
@@ -128,7 +125,7 @@ pub async fn login(service: &Service, origin: Origin, email: &str, password: &st
     let person = found
         .filter(|p| right && p.status == PersonStatus::Active)
         .ok_or(Error::WrongCredentials)?;
-    rates::forgive(service, Rule::LoginByAccount, &email).await;
+    attempt.right().await;
     let old = hash.ok_or(Error::WrongCredentials)?;
     let new = if passwords::is_outdated(service, &old) {
         passwords::rehash(service, password).await?

@@ -14,7 +14,7 @@ use crate::events::Topic;
 use crate::id::{FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus, SessionState};
 use crate::scope::Scope;
-use crate::{ROWS, Service, Tx, access, audit, sessions, text};
+use crate::{ROWS, Service, Tx, access, audit, people, sessions, text};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Mark {
@@ -306,6 +306,10 @@ pub async fn mark(
     let remark = text::remark(remark)?;
     let mut tx = service.begin().await?;
     let locked = lock(&tx, session).await?;
+    // What is said of somebody erased could tell who they were.
+    if people::still_here(&tx, [student]).await?.is_empty() {
+        return Err(Error::NotFound("student on this roll"));
+    }
     match locked.state {
         SessionState::Cancelled => return Err(Error::conflict("CANCELLED", "the session is cancelled")),
         SessionState::Scheduled if !matches!(status, MarkStatus::Excused | MarkStatus::Absent) => {

@@ -24,6 +24,8 @@ pub enum Topic {
     Job(JobId),
     /// A login began or ended.
     Login(LoginId),
+    /// A mail waits.
+    Mail,
 }
 
 impl std::fmt::Display for Topic {
@@ -32,6 +34,7 @@ impl std::fmt::Display for Topic {
             Self::Session(id) => write!(f, "session/{}", id.0),
             Self::Job(id) => write!(f, "job/{}", id.0),
             Self::Login(id) => write!(f, "login/{}", id.0),
+            Self::Mail => f.write_str("mail"),
         }
     }
 }
@@ -44,6 +47,9 @@ impl FromStr for Topic {
     type Err = NoTopic;
 
     fn from_str(text: &str) -> Result<Self, NoTopic> {
+        if text == "mail" {
+            return Ok(Self::Mail);
+        }
         let (kind, id) = text.split_once('/').ok_or(NoTopic)?;
         let id: Uuid = id.parse().map_err(|_| NoTopic)?;
         match kind {
@@ -95,6 +101,7 @@ mod tests {
             Topic::Session(SessionId(id)),
             Topic::Job(JobId(id)),
             Topic::Login(LoginId(id)),
+            Topic::Mail,
         ] {
             assert_eq!(topic.to_string().parse::<Topic>().unwrap(), topic);
         }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub(crate) use discard::discard;
 pub use discard::remove_discarded;
+pub(crate) use discard::{abandon, discard};
 pub use show::{Served, open};
 pub use store::Store;
 

@@ -49,13 +49,6 @@ impl Store {
         Ok(self.0.get(&Key::from(key)).await?.bytes().await?)
     }
 
-    /// Removes what may or may not be there; what cannot be removed now is swept later.
-    pub async fn forget(&self, key: &str) {
-        if let Err(error) = self.remove(key).await {
-            tracing::debug!(%error, "an object stays for the sweep");
-        }
-    }
-
     /// Removes what may be gone already.
     pub async fn remove(&self, key: &str) -> Result<()> {
         match self.0.delete(&Key::from(key)).await {

@@ -208,12 +208,17 @@ pub(crate) async fn set_status(tx: &mut Tx<'_>, id: PersonId, status: PersonStat
     Ok(())
 }
 
+/// Whoever was erased since the request was let in gets no name again.
 pub(crate) async fn rename(tx: &Tx<'_>, id: PersonId, name: &str) -> Result<()> {
-    tx.run(
-        "UPDATE person SET full_name = $1, name_key = $2 WHERE id = $3",
-        vec![name.into(), text::key(name).into(), id.into()],
-    )
-    .await?;
+    let renamed = tx
+        .run(
+            "UPDATE person SET full_name = $1, name_key = $2 WHERE id = $3 AND status <> 'ERASED'",
+            vec![name.into(), text::key(name).into(), id.into()],
+        )
+        .await?;
+    if renamed == 0 {
+        return Err(Error::NotFound("user"));
+    }
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 //! Erasure: of a person nothing stays but their row, emptied, and the marks that hang on it. What
 //! lies in the media store is noted in the same transaction and removed behind it.
 
+use std::time::Duration;
+
 use sea_orm::FromQueryResult;
+use tokio::time::timeout;
 
 use super::admins;
 use super::changes::{Known, lock};
@@ -11,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::id::{JobId, OrganizationId, PersonId, PhotoId};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue};
+
+/// How long who erases waits for the media store, which may be away for minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an erasure took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,8 +82,13 @@ async fn clean_up(service: &Service, addresses: &[String]) {
     for address in addresses {
         mail::erase_delivered(service, address).await;
     }
-    if let Err(error) = media::remove_discarded(service).await {
-        tracing::warn!(%error, "erased objects stay for the sweep");
+    match timeout(PATIENCE, media::remove_discarded(service)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "erased objects stay for the sweep"),
+        Err(_) => tracing::warn!("the media store is slow; erased objects stay for the sweep"),
+    }
+    if let Err(error) = service.db.empty_log().await {
+        tracing::warn!(%error, "the database's log still holds what was erased");
     }
 }
 
@@ -154,16 +165,16 @@ async fn cancel_jobs(tx: &mut Tx<'_>, id: PersonId) -> Result<()> {
     Ok(())
 }
 
-/// Takes the photos that show nobody else, and every crop of the person's face. An enrolment or a
-/// selfie is of its person alone, whoever stands behind them.
+/// Takes the photos that show nobody else who is still known, and every crop of the person's face.
+/// An enrolment or a selfie is of its person alone, whoever stands behind them.
 async fn photos(tx: &Tx<'_>, id: PersonId) -> Result<u64> {
     let photos: Vec<Found> = tx
         .all(
             "SELECT h.id, h.media_key FROM photo h WHERE h.media_key IS NOT NULL \
              AND (h.job_id IN (SELECT j.id FROM job j WHERE j.person_id = $1) \
              OR (h.id IN (SELECT f.photo_id FROM face f WHERE f.student_id = $1) \
-             AND NOT EXISTS (SELECT 1 FROM face f WHERE f.photo_id = h.id \
-             AND (f.student_id IS NULL OR f.student_id <> $1))))",
+             AND NOT EXISTS (SELECT 1 FROM face f LEFT JOIN person p ON p.id = f.student_id WHERE f.photo_id = h.id \
+             AND (p.id IS NULL OR (p.id <> $1 AND p.status <> 'ERASED')))))",
             vec![id.into()],
         )
         .await?;

@@ -63,7 +63,8 @@ pub(crate) const ORDER: Order = Order {
     descending: false,
 };
 
-/// The columns of [`Person`] from `person p`, where `full` is the condition of seeing all.
+/// The columns of [`Person`] from `person p`, where `full` is the condition of seeing all. Of somebody
+/// erased there is nothing to see.
 pub(crate) fn columns(full: &str) -> String {
     format!(
         "p.id, p.organization_id, p.full_name, p.name_key, p.role, p.status, p.created_at, \
@@ -71,7 +72,7 @@ pub(crate) fn columns(full: &str) -> String {
          CASE WHEN {full} THEN p.roll_number END AS roll_number, \
          CASE WHEN {full} THEN p.department_id END AS department_id, \
          p.locale, p.email_on_absence, p.email_on_mark, \
-         (p.login_email IS NOT NULL) AS has_login, ({full}) AS in_full"
+         (p.login_email IS NOT NULL) AS has_login, ({full} AND p.status <> 'ERASED') AS in_full"
     )
 }
 

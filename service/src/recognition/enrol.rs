@@ -1,12 +1,12 @@
 //! Enrolment: each photo becomes a template, or says why not. The job succeeds even where every
 //! photo is rejected.
 
-use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, recognize, store_crops};
+use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, keep_crops_if, recognize, store_crops};
 use crate::error::{Error, Result};
 use crate::id::{PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx, classes};
+use crate::{Service, Tx, classes, people};
 
 /// Faces narrower than this (pixels of the photo) draw strangers when they are compared.
 const LEAST_WIDTH: i32 = 40;
@@ -53,23 +53,30 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
         .collect();
     let keys = store_crops(service, claim, crops).await?;
 
-    let mut tx = service.begin().await?;
-    claims::complete(&mut tx, claim).await?;
-    let accepted = if claim.submitted_by == Some(person) {
-        // Who enrols themselves waits until somebody has looked.
-        TemplateStatus::Pending
-    } else {
-        TemplateStatus::Accepted
-    };
-    insert(&tx, claim, embedder, person, &templates, keys, accepted).await?;
-    for photo in photos {
-        if let Some(seen) = &photo.seen {
-            recognize::set_size(&tx, &photo.photo, seen).await?;
+    let written = async {
+        let mut tx = service.begin().await?;
+        claims::complete(&mut tx, claim).await?;
+        let accepted = if claim.submitted_by == Some(person) {
+            // Who enrols themselves waits until somebody has looked.
+            TemplateStatus::Pending
+        } else {
+            TemplateStatus::Accepted
+        };
+        insert(&tx, claim, embedder, person, &templates, keys.clone(), accepted).await?;
+        for photo in photos {
+            if let Some(seen) = &photo.seen {
+                recognize::set_size(&tx, &photo.photo, seen).await?;
+            }
         }
-    }
-    classes::raise_galleries_of(&tx, person).await?;
-    claims::record_timings(&tx, claim, watch.total()).await?;
-    tx.commit().await
+        classes::raise_galleries_of(&tx, person).await?;
+        // An erasure cancels what it finds queued or running, but not what is tried anew behind it.
+        if people::still_here(&tx, [person]).await?.is_empty() {
+            return Err(Error::NotFound("student"));
+        }
+        claims::record_timings(&tx, claim, watch.total()).await?;
+        tx.commit().await
+    };
+    keep_crops_if(service, written.await, &keys).await
 }
 
 /// The person's face in an enrolment photo, and what speaks against it.

@@ -27,13 +27,13 @@ pub use templates::{
     unenrolled,
 };
 
-use crate::Service;
 use crate::db::Sql;
 use crate::error::Result;
 use crate::id::PhotoId;
 use crate::kinds::JobStage;
 use crate::queue::claims::Claim;
 use crate::queue::{Timings, claims};
+use crate::{Service, media};
 
 /// The embedder that made a photo's embeddings, and its thresholds (cosine similarity).
 #[derive(Clone, Debug, PartialEq)]
@@ -146,12 +146,26 @@ async fn store_crops(service: &Service, claim: &Claim, crops: Vec<Bytes>) -> Res
     if !claims::progress(service, claim, JobStage::Writing, 0.9).await? {
         return Err(claims::lost());
     }
-    stream::iter(crops)
-        .map(|bytes| async move {
-            let key = crate::media::new_key(service, &format!("crops/{}/{}", claim.id.0.simple(), claim.fence));
-            service.media.put(&key, bytes).await.map(|()| key)
-        })
+    let prefix = format!("crops/{}/{}", claim.id.0.simple(), claim.fence);
+    let keys: Vec<String> = crops.iter().map(|_| media::new_key(service, &prefix)).collect();
+    let stored = stream::iter(keys.clone().into_iter().zip(crops))
+        .map(|(key, bytes)| async move { service.media.put(&key, bytes).await })
         .buffered(AT_ONCE)
-        .try_collect()
-        .await
+        .try_collect::<()>()
+        .await;
+    if let Err(error) = stored {
+        media::abandon(service, &keys).await;
+        return Err(error);
+    }
+    Ok(keys)
+}
+
+/// Lets the crops go again where the rows that were to name them were refused: the job may have
+/// been cancelled because somebody in the photo was erased. Where the database did not say whether
+/// it has them, they stay.
+async fn keep_crops_if(service: &Service, written: Result<()>, crops: &[String]) -> Result<()> {
+    if written.as_ref().is_err_and(|error| !error.is_transient()) {
+        media::abandon(service, crops).await;
+    }
+    written
 }

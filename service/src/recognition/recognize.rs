@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::faces::{self, NewFace};
 use super::matching::{self, Verdict};
-use super::{Embedder, PhotoToRead, Seen, Watch, gallery, store_crops};
+use super::{Embedder, PhotoToRead, Seen, Watch, gallery, keep_crops_if, store_crops};
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
 use crate::db::Sql;
@@ -36,40 +36,43 @@ pub async fn recognize(
     watch.timings.r#match = watch.lap();
     let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
 
-    let mut tx = service.begin().await?;
-    claims::complete(&mut tx, claim).await?;
-    let locked = marks::lock(&tx, session).await?;
-    // Only who still exists and belongs: the roll may have changed since the matching.
-    let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
-    let verdicts = only(still_here(&tx, verdicts).await?, &roll);
-    let faces = new_faces(service, &seen, verdicts, keys);
-    faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
-    set_size(&tx, photo, &seen).await?;
-    if locked.state != SessionState::Cancelled {
-        let status = crate::attendance::on_time(photo.submitted_at, locked.starts_at, locked.late_after_minutes);
-        let said: Vec<Statement> = faces
-            .iter()
-            .filter(|f| f.verdict.decision == FaceDecision::Matched)
-            .filter_map(|f| {
-                Some(Statement {
-                    student: f.verdict.student?,
-                    status,
-                    source: MarkSource::Recognition,
-                    evidence: Some(Evidence {
-                        similarity: f.verdict.similarity?.into(),
-                        face: Some(f.id),
-                    }),
-                    remark: None,
-                    at: photo.submitted_at,
-                    by: claim.submitted_by,
-                    job: Some(claim.id),
+    let written = async {
+        let mut tx = service.begin().await?;
+        claims::complete(&mut tx, claim).await?;
+        let locked = marks::lock(&tx, session).await?;
+        // Only who still exists and belongs: the roll may have changed since the matching.
+        let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
+        let verdicts = only(still_here(&tx, verdicts).await?, &roll);
+        let faces = new_faces(service, &seen, verdicts, keys.clone());
+        faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
+        set_size(&tx, photo, &seen).await?;
+        if locked.state != SessionState::Cancelled {
+            let status = crate::attendance::on_time(photo.submitted_at, locked.starts_at, locked.late_after_minutes);
+            let said: Vec<Statement> = faces
+                .iter()
+                .filter(|f| f.verdict.decision == FaceDecision::Matched)
+                .filter_map(|f| {
+                    Some(Statement {
+                        student: f.verdict.student?,
+                        status,
+                        source: MarkSource::Recognition,
+                        evidence: Some(Evidence {
+                            similarity: f.verdict.similarity?.into(),
+                            face: Some(f.id),
+                        }),
+                        remark: None,
+                        at: photo.submitted_at,
+                        by: claim.submitted_by,
+                        job: Some(claim.id),
+                    })
                 })
-            })
-            .collect();
-        marks::apply(&mut tx, &locked, &said).await?;
-    }
-    claims::record_timings(&tx, claim, watch.total()).await?;
-    tx.commit().await
+                .collect();
+            marks::apply(&mut tx, &locked, &said).await?;
+        }
+        claims::record_timings(&tx, claim, watch.total()).await?;
+        tx.commit().await
+    };
+    keep_crops_if(service, written.await, &keys).await
 }
 
 /// Writes who is in a photo, among a class or the whole organization; marks nobody.
@@ -97,13 +100,16 @@ pub async fn identify(
     watch.timings.r#match = watch.lap();
     let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
 
-    let mut tx = service.begin().await?;
-    claims::complete(&mut tx, claim).await?;
-    let faces = new_faces(service, &seen, still_here(&tx, verdicts).await?, keys);
-    faces::insert(&tx, claim, photo.id, None, &faces).await?;
-    set_size(&tx, photo, &seen).await?;
-    claims::record_timings(&tx, claim, watch.total()).await?;
-    tx.commit().await
+    let written = async {
+        let mut tx = service.begin().await?;
+        claims::complete(&mut tx, claim).await?;
+        let faces = new_faces(service, &seen, still_here(&tx, verdicts).await?, keys.clone());
+        faces::insert(&tx, claim, photo.id, None, &faces).await?;
+        set_size(&tx, photo, &seen).await?;
+        claims::record_timings(&tx, claim, watch.total()).await?;
+        tx.commit().await
+    };
+    keep_crops_if(service, written.await, &keys).await
 }
 
 /// Compares on a blocking thread: a full photo against a large school fills a core for a while.
@@ -138,45 +144,29 @@ async fn match_faces(
         .await
 }
 
-/// The verdicts without those who are none of these.
+/// The verdicts without those who are none of these: neither decided for nor a candidate.
 fn only(verdicts: Vec<Verdict>, these: &HashSet<PersonId>) -> Vec<Verdict> {
-    let one = |v: Verdict| {
-        if v.student.is_none_or(|s| these.contains(&s)) {
-            v
-        } else {
-            forget_student(v)
+    let one = |mut v: Verdict| {
+        v.candidates.retain(|(candidate, _)| these.contains(candidate));
+        if v.student.is_some_and(|s| !these.contains(&s)) {
+            v.decision = FaceDecision::Unknown;
+            v.reason = Some(FaceReason::BelowThreshold);
+            v.student = None;
+            v.similarity = None;
         }
+        v
     };
     verdicts.into_iter().map(one).collect()
 }
 
 /// The verdicts without those who were erased meanwhile: their face is nobody's.
 async fn still_here(tx: &Tx<'_>, verdicts: Vec<Verdict>) -> Result<Vec<Verdict>> {
-    let here = people::still_here(tx, verdicts.iter().filter_map(|v| v.student)).await?;
+    let named = verdicts
+        .iter()
+        .flat_map(|v| v.candidates.iter().map(|(c, _)| *c).chain(v.student));
+    let named: HashSet<PersonId> = named.collect();
+    let here = people::still_here(tx, named).await?;
     Ok(only(verdicts, &here))
-}
-
-fn forget_student(verdict: Verdict) -> Verdict {
-    Verdict {
-        decision: FaceDecision::Unknown,
-        reason: Some(FaceReason::BelowThreshold),
-        student: None,
-        similarity: None,
-        candidates: Vec::new(),
-    }
-    .with_candidates_of(verdict)
-}
-
-impl Verdict {
-    /// Keeps the candidates other than the one who is gone.
-    fn with_candidates_of(mut self, other: Self) -> Self {
-        self.candidates = other
-            .candidates
-            .into_iter()
-            .filter(|(c, _)| Some(*c) != other.student)
-            .collect();
-        self
-    }
 }
 
 fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {

@@ -182,9 +182,7 @@ async fn submit(
         // The commit may have happened though we were not told: the photo must stay.
         Err(error) if error.is_transient() => Err(error),
         Ok(None) | Err(_) => {
-            for key in &keys {
-                service.media.forget(key).await;
-            }
+            media::abandon(service, &keys).await;
             written?;
             // Another request with the same key was faster: its answer is ours.
             let first = match &request {

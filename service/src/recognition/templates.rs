@@ -91,7 +91,10 @@ pub async fn enrolled(service: &Service, scope: &Scope, ids: &[PersonId]) -> Res
         Scope::Viewer(viewer) => format!("p.organization_id = {}", values.push(viewer.organization)),
         Scope::System(_) => "TRUE".into(),
     };
-    let sql = format!("SELECT p.id, {ENROLLED} AS enrolled FROM person p WHERE p.id IN {list} AND {own} AND {full}");
+    let sql = format!(
+        "SELECT p.id, {ENROLLED} AS enrolled FROM person p \
+         WHERE p.id IN {list} AND {own} AND {full} AND p.status <> 'ERASED'"
+    );
     let rows: Vec<Enrolled> = service.db.reader().all(&sql, values.done()).await?;
     Ok(rows.into_iter().map(|r| (r.id, r.enrolled)).collect())
 }

@@ -1,6 +1,7 @@
 //! Logins: who is let in, whose tokens work, and that an ended login is over everywhere at once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+mod alike;
 mod device;
 mod tokens;
 
@@ -234,3 +235,78 @@ both!(a_change_of_role_holds_from_the_next_operation_on, demoted, |s| Setup {
     workers: 0,
     ..s
 });
+
+/// A teacher is suspended by an admin at one server: what they follow at another ends, and so does
+/// all that they may do.
+async fn suspended(world: World) {
+    let (organization, admin) = world.organization("School").await;
+    let (id, teacher) = world.member(organization, "Tess Teacher", Role::Teacher).await;
+    let school = School::with_students(&teacher, 1).await;
+    let session = school.open_session().await;
+    let mut socket = Socket::open(&teacher).await;
+    socket
+        .subscribe(
+            "1",
+            "subscription($id: ID!) { attendance(sessionId: $id) { change { to } } }",
+            json!({ "id": session }),
+        )
+        .await;
+    data(school.mark(&session, &school.students[0], "PRESENT").await);
+    assert_eq!(socket.next().await["attendance"]["change"]["to"], "PRESENT");
+
+    let elsewhere = world.bases.last().unwrap();
+    admin
+        .at(elsewhere)
+        .query(
+            "mutation($id: ID!) { setUserStatus(id: $id, status: SUSPENDED) { user { status } } }",
+            json!({ "id": format!("usr_{}", id.0.simple()) }),
+        )
+        .await;
+    for base in &world.bases {
+        assert!(!works(&teacher.at(base)).await);
+    }
+    assert_eq!(socket.within(Duration::from_secs(20)).await, Some(Got::Closed(4401)));
+}
+
+both!(a_suspended_teacher_is_out_everywhere, suspended, |s| Setup {
+    workers: 0,
+    apis: 2,
+    ..s
+});
+
+/// Who is no longer a teacher stops hearing what teachers hear, on the socket that they have open.
+async fn demoted_while_following(world: World) {
+    let (organization, admin) = world.organization("School").await;
+    let (id, teacher) = world.member(organization, "Tess Teacher", Role::Teacher).await;
+    let school = School::with_students(&teacher, 1).await;
+    let session = school.open_session().await;
+    let mut socket = Socket::open(&teacher).await;
+    socket
+        .subscribe(
+            "1",
+            "subscription($id: ID!) { attendance(sessionId: $id) { change { to } } }",
+            json!({ "id": session }),
+        )
+        .await;
+    data(school.mark(&session, &school.students[0], "PRESENT").await);
+    assert_eq!(socket.next().await["attendance"]["change"]["to"], "PRESENT");
+    admin
+        .query(
+            "mutation($id: ID!) { updateUser(id: $id, input: { role: STUDENT }) { user { role } } }",
+            json!({ "id": format!("usr_{}", id.0.simple()) }),
+        )
+        .await;
+    match socket.within(Duration::from_secs(40)).await {
+        Some(Got::Error(error)) => assert_eq!(error["extensions"]["code"], "FORBIDDEN"),
+        other => panic!("{other:?}"),
+    }
+    // The socket is still theirs.
+    socket.subscribe("2", "{ viewer { role } }", json!({})).await;
+    assert_eq!(socket.next().await["viewer"]["role"], "STUDENT");
+}
+
+both!(
+    a_subscription_ends_with_the_role_that_it_began_with,
+    demoted_while_following,
+    |s| Setup { workers: 0, ..s }
+);

@@ -63,7 +63,7 @@ async fn effects(world: World) {
     };
     data(by_admin.mark(&session, &school.students[0], "ABSENT").await);
     match socket.within(Duration::from_secs(20)).await {
-        Some(Got::Error(error)) => assert_eq!(error["extensions"]["code"], "NOT_FOUND", "{error}"),
+        Some(Got::Error(error)) => assert_eq!(error["extensions"]["code"], "FORBIDDEN", "{error}"),
         other => panic!("the socket of who teaches no longer goes on: {other:?}"),
     }
     assert_eq!(

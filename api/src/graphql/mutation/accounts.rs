@@ -217,7 +217,7 @@ impl AccountMutation {
         accounts::change_email(service(ctx)?, &viewer(ctx)?, &new_email, &verification_token, &password)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// erases the person, their faces and photos of them alone; marks stay, without a name. The last admin gets CONFLICT unless eraseOrganization, which erases all of it.
@@ -244,7 +244,7 @@ impl AccountMutation {
         accounts::rename(service(ctx)?, &scope(ctx)?, &full_name)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     async fn update_my_settings(
@@ -255,6 +255,6 @@ impl AccountMutation {
         accounts::set_settings(service(ctx)?, &scope(ctx)?, &input.change())
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 }

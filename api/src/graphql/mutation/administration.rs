@@ -73,7 +73,7 @@ impl AdministrationMutation {
         organizations::create_department(service(ctx)?, &scope, &input.name, &input.code, head)
             .await
             .answer()
-            .map(DepartmentPayload::some)
+            .map(|department| Some(department.into()))
     }
 
     async fn update_department(
@@ -86,7 +86,7 @@ impl AdministrationMutation {
         organizations::update_department(service(ctx)?, &scope, NodeId::required(&id)?, input.change()?)
             .await
             .answer()
-            .map(DepartmentPayload::some)
+            .map(|department| Some(department.into()))
     }
 
     /// its people and classes are without a department then
@@ -138,7 +138,7 @@ impl AdministrationMutation {
         people::create(service(ctx)?, &scope, &new)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// a login's address is changed by its owner alone
@@ -152,7 +152,7 @@ impl AdministrationMutation {
         people::update(service(ctx)?, &scope, NodeId::required(&id)?, input.change()?)
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// ACTIVE or SUSPENDED
@@ -166,7 +166,7 @@ impl AdministrationMutation {
         people::set_user_status(service(ctx)?, &scope, NodeId::required(&id)?, status.into())
             .await
             .answer()
-            .map(UserPayload::some)
+            .map(|person| Some(person.into()))
     }
 
     /// erases, as deleteAccount does
@@ -190,11 +190,10 @@ impl AdministrationMutation {
     }
 }
 
-impl DepartmentPayload {
-    #[expect(clippy::unnecessary_wraps, reason = "a root field may be null")]
-    fn some(department: organizations::Department) -> Option<Self> {
-        Some(Self {
+impl From<organizations::Department> for DepartmentPayload {
+    fn from(department: organizations::Department) -> Self {
+        Self {
             department: Department(department),
-        })
+        }
     }
 }

@@ -21,10 +21,9 @@ pub struct UserPayload {
     user: User,
 }
 
-impl UserPayload {
-    #[expect(clippy::unnecessary_wraps, reason = "a root field may be null")]
-    fn some(person: Person) -> Option<Self> {
-        Some(Self { user: User(person) })
+impl From<Person> for UserPayload {
+    fn from(person: Person) -> Self {
+        Self { user: User(person) }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod http;
 mod multipart;
+mod rates;
 mod socket;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use service::events::Topic;
 use service::id::{LoginId, OrganizationId, PersonId};
 use service::kinds::Role;
 use service::media::Served;
+use service::rates::Origin;
 use service::scope::Viewer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -29,6 +31,7 @@ use uuid::Uuid;
 
 use super::auth::{auth, viewer};
 use super::error::Codes;
+use super::origin::origin;
 use super::upload::Upload;
 use super::{Backend, Lifetime, Limits};
 
@@ -43,6 +46,9 @@ struct Inner {
     topics: broadcast::Sender<Topic>,
     away: AtomicBool,
     looks: AtomicUsize,
+    /// Uploads that are let in, and where those came from that asked.
+    uploads: AtomicUsize,
+    uploaders: Mutex<Vec<String>>,
 }
 
 impl Fake {
@@ -60,6 +66,8 @@ impl Fake {
             topics: broadcast::Sender::new(16),
             away: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
+            uploads: AtomicUsize::new(usize::MAX),
+            uploaders: Mutex::default(),
         }))
     }
 
@@ -101,6 +109,14 @@ impl Backend for Fake {
         viewer.ok_or(service::Error::Unauthenticated)
     }
 
+    async fn admit_upload(&self, _: &Viewer, origin: Origin) -> service::Result<()> {
+        self.0.uploaders.lock().unwrap().push(origin.to_string());
+        let uploads = &self.0.uploads;
+        let left = uploads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop)
+            .map_err(|_| service::Error::RateLimited { retry_after_seconds: 7 })
+    }
+
     async fn media(&self, token: &str) -> service::Result<Served> {
         if token != "photo" {
             return Err(service::Error::NotFound("photo"));
@@ -126,6 +142,10 @@ struct Query;
 impl Query {
     async fn role(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(format!("{:?}", viewer(ctx)?.role))
+    }
+
+    async fn origin(&self, ctx: &Context<'_>) -> String {
+        origin(ctx).to_string()
     }
 
     async fn panics(&self) -> bool {

@@ -8,43 +8,52 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::super::Limits;
 use super::{Server, TOKEN};
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
     async fn connect(server: &Server) -> Self {
+        Self::enter(Self::handshake(server)).await
+    }
+
+    pub(super) fn handshake(server: &Server) -> Request {
         let url = format!("ws://{}/graphql/ws", server.address);
         let mut request = url.into_client_request().unwrap();
         let protocol = "other, graphql-transport-ws".parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
+        request
+    }
+
+    pub(super) async fn enter(request: Request) -> Self {
         let (socket, response) = connect_async(request).await.unwrap();
         let chosen = &response.headers()["sec-websocket-protocol"];
         assert_eq!(chosen, "graphql-transport-ws");
         Self(socket)
     }
 
-    async fn open(server: &Server) -> Self {
+    pub(super) async fn open(server: &Server) -> Self {
         let mut client = Self::connect(server).await;
         client.init(&json!({"Authorization": format!("Bearer {TOKEN}")})).await;
         assert_eq!(client.hear().await, json!({"type": "connection_ack"}));
         client
     }
 
-    async fn init(&mut self, payload: &Value) {
+    pub(super) async fn init(&mut self, payload: &Value) {
         self.say(&json!({"type": "connection_init", "payload": payload})).await;
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub(super) async fn subscribe(&mut self, id: &str, query: &str) {
         let payload = json!({"query": query});
         self.say(&json!({"type": "subscribe", "id": id, "payload": payload}))
             .await;
     }
 
-    async fn say(&mut self, message: &Value) {
+    pub(super) async fn say(&mut self, message: &Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
@@ -63,7 +72,7 @@ impl Client {
         }
     }
 
-    async fn hear(&mut self) -> Value {
+    pub(super) async fn hear(&mut self) -> Value {
         let message = self.next().await;
         serde_json::from_str(message.to_text().unwrap()).unwrap_or_else(|_| panic!("{message}"))
     }
