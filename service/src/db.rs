@@ -149,6 +149,15 @@ pub(crate) trait Sql: ConnectionTrait + Sized {
             ""
         }
     }
+
+    /// `FOR SHARE`, for a row that must stay as it was read until the transaction ends.
+    fn for_share(&self) -> &'static str {
+        if self.get_database_backend() == DbBackend::Postgres {
+            " FOR SHARE"
+        } else {
+            ""
+        }
+    }
 }
 
 impl<C: ConnectionTrait> Sql for C {}

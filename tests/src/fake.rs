@@ -66,6 +66,11 @@ fn embedding(colour: Colour) -> Vec<f32> {
     vector
 }
 
+/// How much the faces of two colours resemble each other.
+pub fn similarity(a: Colour, b: Colour) -> f32 {
+    embedding(a).iter().zip(embedding(b)).map(|(x, y)| x * y).sum()
+}
+
 #[derive(Debug)]
 pub struct FakeVision(EmbedderInfo);
 

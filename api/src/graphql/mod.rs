@@ -15,10 +15,11 @@ mod subscription;
 #[expect(clippy::unused_async, reason = "async-graphql wants its resolvers async")]
 mod types;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest};
-use async_graphql::{Context, Request, SDLExportOptions, Schema, ServerResult};
+use async_graphql::{Context, QueryPathSegment, Request, SDLExportOptions, Schema, ServerResult};
 use service::{Scope, Service, Viewer};
 
 use crate::http::auth::{Auth, AuthCell};
@@ -55,6 +56,40 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options)
 }
 
+/// Whom root fields of an operation signed in, by the fields' names in the answer: what is selected
+/// below such a field is asked by them, whoever sent the operation.
+#[derive(Default)]
+struct SignedIn(Mutex<HashMap<String, (Viewer, Arc<Loaders>)>>);
+
+impl SignedIn {
+    fn find(ctx: &Context<'_>) -> Option<(Viewer, Arc<Loaders>)> {
+        let root = root_field(ctx)?;
+        let fields = &ctx.data_opt::<Self>()?.0;
+        fields.lock().unwrap_or_else(PoisonError::into_inner).get(root).cloned()
+    }
+}
+
+fn root_field<'c>(ctx: &Context<'c>) -> Option<&'c str> {
+    let mut node = ctx.path_node.as_ref()?;
+    while let Some(parent) = node.parent {
+        node = parent;
+    }
+    match node.segment {
+        QueryPathSegment::Name(name) => Some(name),
+        QueryPathSegment::Index(_) => None,
+    }
+}
+
+/// From here on this root field speaks for somebody who has just signed in.
+fn sign_in(ctx: &Context<'_>, viewer: &Viewer) -> async_graphql::Result<()> {
+    let loaders = Loaders::new(service(ctx)?.clone(), viewer.clone().into());
+    if let (Some(root), Ok(signed_in)) = (root_field(ctx), ctx.data::<SignedIn>()) {
+        let mut fields = signed_in.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fields.insert(root.to_owned(), (viewer.clone(), Arc::new(loaders)));
+    }
+    Ok(())
+}
+
 /// Gives each operation loaders of its own: what they know is as old as the operation.
 struct PerOperation;
 
@@ -72,7 +107,7 @@ impl Extension for PerOperation {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let request = next.run(ctx, request).await?;
+        let request = next.run(ctx, request).await?.data(SignedIn::default());
         let asker = request
             .data
             .get(&std::any::TypeId::of::<AuthCell>())
@@ -82,7 +117,7 @@ impl Extension for PerOperation {
         let (Some(Auth::Viewer(viewer)), Some(service)) = (asker, ctx.data_opt::<Service>()) else {
             return Ok(request);
         };
-        Ok(request.data(Loaders::new(service.clone(), viewer.into())))
+        Ok(request.data(Arc::new(Loaders::new(service.clone(), viewer.into()))))
     }
 }
 
@@ -91,15 +126,20 @@ fn service<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Service> {
 }
 
 fn viewer(ctx: &Context<'_>) -> async_graphql::Result<Viewer> {
-    crate::http::auth::viewer(ctx)
+    match SignedIn::find(ctx) {
+        Some((viewer, _)) => Ok(viewer),
+        None => crate::http::auth::viewer(ctx),
+    }
 }
 
 fn scope(ctx: &Context<'_>) -> async_graphql::Result<Scope> {
     viewer(ctx).map(Scope::from)
 }
 
-fn loaders<'c>(ctx: &Context<'c>) -> async_graphql::Result<&'c Loaders> {
-    ctx.data_opt::<Loaders>()
+fn loaders(ctx: &Context<'_>) -> async_graphql::Result<Arc<Loaders>> {
+    SignedIn::find(ctx)
+        .map(|(_, loaders)| loaders)
+        .or_else(|| ctx.data_opt::<Arc<Loaders>>().cloned())
         .ok_or_else(|| extend(service::Error::Unauthenticated))
 }
 

@@ -167,7 +167,10 @@ async fn send(service: &Service, origin: Origin, purpose: Purpose, email: &str) 
 }
 
 fn too_early(sent_at: DateTime<Utc>, now: DateTime<Utc>) -> Error {
-    let left = (sent_at + PAUSE - now).num_seconds().clamp(1, PAUSE.num_seconds());
+    let left = sent_at + PAUSE - now;
+    // Rounded up: who comes after so many whole seconds is let in.
+    let left = left.num_seconds() + i64::from(left.subsec_nanos() > 0);
+    let left = left.clamp(1, PAUSE.num_seconds());
     Error::RateLimited {
         retry_after_seconds: left.unsigned_abs(),
     }

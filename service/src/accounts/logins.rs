@@ -126,18 +126,23 @@ pub async fn login(service: &Service, origin: Origin, email: &str, password: &st
         .filter(|p| right && p.status == PersonStatus::Active)
         .ok_or(Error::WrongCredentials)?;
     attempt.right().await;
-    let renewed = match hash.filter(|hash| passwords::is_outdated(service, hash)) {
-        Some(old) => Some((old, passwords::rehash(service, password).await?)),
-        None => None,
+    let old = hash.ok_or(Error::WrongCredentials)?;
+    let new = if passwords::is_outdated(service, &old) {
+        passwords::rehash(service, password).await?
+    } else {
+        old.clone()
     };
     let mut tx = service.begin().await?;
-    if let Some((old, new)) = renewed {
-        // Unless it was changed meanwhile.
-        tx.run(
-            "UPDATE person SET password_hash = $1 WHERE id = $2 AND password_hash = $3",
+    // Also where the hash stays as it is: whoever changes the password or suspends the person has
+    // done so before, and then nobody comes in, or waits for this login and ends it.
+    let holds = tx
+        .run(
+            "UPDATE person SET password_hash = $1 WHERE id = $2 AND password_hash = $3 AND status = 'ACTIVE'",
             vec![new.into(), person.id.into(), old.into()],
         )
         .await?;
+    if holds == 0 {
+        return Err(Error::WrongCredentials);
     }
     let begun = begin(&mut tx, person.organization_id, person.id).await?;
     audit::entry(

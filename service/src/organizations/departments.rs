@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::change::Change;
-use crate::db::{Scalar, Sql, Values};
+use crate::db::{Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
 use crate::id::{DepartmentId, OrganizationId, PersonId};
 use crate::kinds::Role;
@@ -123,7 +123,10 @@ async fn fit_to_lead(tx: &Tx<'_>, organization: OrganizationId, head: Option<Per
     let Some(head) = head else { return Ok(()) };
     let found: Option<Candidate> = tx
         .one(
-            "SELECT role FROM person WHERE id = $1 AND organization_id = $2 AND status <> 'ERASED'",
+            &format!(
+                "SELECT role FROM person WHERE id = $1 AND organization_id = $2 AND status <> 'ERASED'{}",
+                tx.for_share()
+            ),
             vec![head.into(), organization.into()],
         )
         .await?;
@@ -174,10 +177,31 @@ pub async fn update_department(
         .ok_or(Error::NotFound("department"))
 }
 
+#[derive(FromQueryResult)]
+struct Locked {
+    #[expect(dead_code, reason = "the rows are locked, not read")]
+    id: uuid::Uuid,
+}
+
+/// Locks what a deletion changes, in the order in which everybody else takes these locks: whoever
+/// puts something into the department now comes before, or finds it gone.
+async fn lock_whole(tx: &Tx<'_>, id: DepartmentId) -> Result<()> {
+    for rows in [
+        "SELECT id FROM class WHERE department_id = $1 ORDER BY id",
+        "SELECT id FROM person WHERE department_id = $1 ORDER BY id",
+        "SELECT id FROM department WHERE id = $1",
+    ] {
+        tx.all::<Locked>(&format!("{rows}{}", tx.for_update()), vec![id.into()])
+            .await?;
+    }
+    Ok(())
+}
+
 /// Its people and classes are without a department then.
 pub async fn delete_department(service: &Service, scope: &Scope, id: DepartmentId) -> Result<()> {
     let viewer = access::admin_on(service, scope, "department", "department", id.0).await?;
     let tx = service.begin().await?;
+    lock_whole(&tx, id).await?;
     reach_department(&tx, viewer.organization, Some(id)).await?;
     for statement in [
         "UPDATE person SET department_id = NULL WHERE department_id = $1",
@@ -198,15 +222,10 @@ pub(crate) async fn reach_department(
     department: Option<DepartmentId>,
 ) -> Result<()> {
     let Some(department) = department else { return Ok(()) };
-    let found: Option<Scalar> = tx
-        .one(
-            "SELECT COUNT(*) AS value FROM department WHERE id = $1 AND organization_id = $2",
-            vec![department.into(), organization.into()],
-        )
-        .await?;
-    if found.is_some_and(|f| f.value > 0) {
-        Ok(())
-    } else {
-        Err(Error::NotFound("department"))
-    }
+    let sql = format!(
+        "SELECT id FROM department WHERE id = $1 AND organization_id = $2{}",
+        tx.for_share()
+    );
+    let found: Option<Locked> = tx.one(&sql, vec![department.into(), organization.into()]).await?;
+    found.map(|_| ()).ok_or(Error::NotFound("department"))
 }

@@ -28,6 +28,25 @@ pub struct OrganizationChange {
     pub max_upload_megabytes: Change<i32>,
 }
 
+impl OrganizationChange {
+    /// Whether it says anything of the thresholds.
+    fn thresholds(&self) -> Result<bool> {
+        let both = [
+            ("matchThreshold", &self.match_threshold),
+            ("reviewThreshold", &self.review_threshold),
+        ];
+        for (field, threshold) in both {
+            if matches!(threshold, Change::To(similarity) if !(0.0..=1.0).contains(similarity)) {
+                return Err(Error::invalid(
+                    field,
+                    format!("{field} is a similarity between 0 and 1"),
+                ));
+            }
+        }
+        Ok(both.iter().any(|(_, threshold)| threshold.given().is_some()))
+    }
+}
+
 /// An organization's thresholds for the embedder that the workers run with; none: the catalog's.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
 pub struct Thresholds {
@@ -196,7 +215,7 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
             .transpose()?;
         put("check_in_radius_meters", "checkInRadiusMeters", radius.into());
     }
-    let thresholds = change.match_threshold.given().is_some() || change.review_threshold.given().is_some();
+    let thresholds = change.thresholds()?;
     if thresholds {
         fields.push("thresholds");
     }
@@ -234,31 +253,22 @@ async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &Orga
         )
         .await?;
     let mut own = own.unwrap_or_default();
-    for (field, given, kept) in [
-        (
-            "matchThreshold",
-            change.match_threshold.given(),
-            &mut own.match_threshold,
-        ),
-        (
-            "reviewThreshold",
-            change.review_threshold.given(),
-            &mut own.review_threshold,
-        ),
+    for (given, kept) in [
+        (change.match_threshold.given(), &mut own.match_threshold),
+        (change.review_threshold.given(), &mut own.review_threshold),
     ] {
-        let Some(given) = given else { continue };
-        if given.is_some_and(|similarity| !(0.0..=1.0).contains(similarity)) {
-            return Err(Error::invalid(
-                field,
-                format!("{field} is a similarity between 0 and 1"),
-            ));
+        if let Some(given) = given {
+            *kept = given.copied();
         }
-        *kept = given.copied();
     }
     let match_at = own.match_threshold.unwrap_or(current.match_threshold);
     if own.review_threshold.unwrap_or(current.review_threshold) > match_at {
+        let field = match change.review_threshold.given() {
+            Some(_) => "reviewThreshold",
+            None => "matchThreshold",
+        };
         return Err(Error::invalid(
-            "reviewThreshold",
+            field,
             format!("reviewThreshold is never above matchThreshold, which is {match_at:.3}"),
         ));
     }

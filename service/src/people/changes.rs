@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use super::{NewPerson, Person, admins, by_ids, insert, taken};
 use crate::accounts::{self, LiveLogins};
 use crate::change::Change;
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{DepartmentId, OrganizationId, PersonId};
 use crate::kinds::{PersonStatus, Role};
@@ -92,6 +92,10 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
     if role.is_some_and(|role| role != Role::Admin) {
         admins::keep_one(&tx, viewer.organization, id).await?;
     }
+    // Classes and their sessions are locked before people: by marking, by erasure and so here.
+    if role.is_some_and(|role| role != Role::Student) && is_student(&tx, viewer.organization, id).await? {
+        classes::leave_all(&tx, id).await?;
+    }
     let known = lock(&tx, viewer.organization, id).await?;
     let mut fields = Vec::new();
     let mut values = Values::default();
@@ -129,7 +133,7 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
     if let Some(role) = role.filter(|role| *role != known.role) {
         fields.push("role");
         set.push(format!("role = {}", values.push(role)));
-        leave_role(&mut tx, id, known.role, role).await?;
+        leave_staff(&mut tx, id, role).await?;
     }
     if !set.is_empty() {
         let person = values.push(id);
@@ -141,12 +145,20 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
     one(service, scope, id).await
 }
 
-/// With a role goes what came with it: a student's classes, a teacher's. Live sockets look again
-/// at who is behind them.
-async fn leave_role(tx: &mut Tx<'_>, id: PersonId, old: Role, new: Role) -> Result<()> {
-    if old == Role::Student {
-        classes::leave_all(tx, id).await?;
-    } else if new == Role::Student {
+async fn is_student(tx: &Tx<'_>, organization: OrganizationId, id: PersonId) -> Result<bool> {
+    let found: Option<Scalar> = tx
+        .one(
+            "SELECT COUNT(*) AS value FROM person WHERE id = $1 AND organization_id = $2 AND role = 'STUDENT'",
+            vec![id.into(), organization.into()],
+        )
+        .await?;
+    Ok(found.is_some_and(|f| f.value > 0))
+}
+
+/// Who becomes a student neither teaches nor leads any more. Live sockets look again at who is
+/// behind them.
+async fn leave_staff(tx: &mut Tx<'_>, id: PersonId, new: Role) -> Result<()> {
+    if new == Role::Student {
         tx.run("DELETE FROM class_teacher WHERE person_id = $1", vec![id.into()])
             .await?;
         tx.run(

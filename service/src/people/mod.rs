@@ -90,8 +90,10 @@ struct Here {
 pub(crate) async fn still_here(tx: &Tx<'_>, ids: impl IntoIterator<Item = PersonId>) -> Result<HashSet<PersonId>> {
     let mut values = Values::default();
     let list = values.list(ids);
-    let share = if tx.service.db.is_postgres() { " FOR SHARE" } else { "" };
-    let sql = format!("SELECT id FROM person WHERE id IN {list} AND status <> 'ERASED' ORDER BY id{share}");
+    let sql = format!(
+        "SELECT id FROM person WHERE id IN {list} AND status <> 'ERASED' ORDER BY id{}",
+        tx.for_share()
+    );
     let here: Vec<Here> = tx.all(&sql, values.done()).await?;
     Ok(here.into_iter().map(|h| h.id).collect())
 }

@@ -87,24 +87,7 @@ impl Place {
             format!("usr_{}", teacher_id.0.simple()),
             format!("usr_{}", student_id.0.simple()),
         );
-        let unique = uuid::Uuid::new_v4().simple().to_string();
-        let department = admin
-            .query(
-                "mutation($code: String!, $head: ID!) { createDepartment(input: { name: \"Sciences\", code: $code, \
-                 headId: $head }) { department { id } } }",
-                json!({ "code": unique, "head": tess }),
-            )
-            .await;
-        let department = text(&department["createDepartment"]["department"]["id"]);
-        for (user, number) in [(&tess, format!("T-{unique}")), (&sam, format!("S-{unique}"))] {
-            admin
-                .query(
-                    "mutation($id: ID!, $number: String!, $department: ID!) { updateUser(id: $id, \
-                     input: { rollNumber: $number, departmentId: $department }) { user { id } } }",
-                    json!({ "id": user, "number": number, "department": department }),
-                )
-                .await;
-        }
+        let department = department_of(admin, &tess, &sam).await;
         let school = School::enrolled(&teacher, 1).await;
         belongs(&world.service, &school.class, &department).await;
         join(&teacher, &school.class, &sam).await;
@@ -114,7 +97,7 @@ impl Place {
         let venue = admin
             .query(
                 "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }",
-                json!({ "name": unique }),
+                json!({ "name": uuid::Uuid::new_v4().simple().to_string() }),
             )
             .await;
         let venue = text(&venue["createVenue"]["venue"]["id"]);
@@ -283,6 +266,29 @@ pub async fn join(teacher: &Client, class: &str, student: &str) {
         )
         .await;
     assert_eq!(added["addStudents"]["results"][0]["error"], Value::Null);
+}
+
+/// A department that the teacher leads and the student is of; both have roll numbers.
+async fn department_of(admin: &Client, tess: &str, sam: &str) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let department = admin
+        .query(
+            "mutation($code: String!, $head: ID!) { createDepartment(input: { name: \"Sciences\", code: $code, \
+             headId: $head }) { department { id } } }",
+            json!({ "code": unique, "head": tess }),
+        )
+        .await;
+    let department = text(&department["createDepartment"]["department"]["id"]);
+    for (user, number) in [(tess, format!("T-{unique}")), (sam, format!("S-{unique}"))] {
+        admin
+            .query(
+                "mutation($id: ID!, $number: String!, $department: ID!) { updateUser(id: $id, \
+                 input: { rollNumber: $number, departmentId: $department }) { user { id } } }",
+                json!({ "id": user, "number": number, "department": department }),
+            )
+            .await;
+    }
+    department
 }
 
 /// Gives a class a department, which no mutation does after its creation yet.

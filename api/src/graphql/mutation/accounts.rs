@@ -8,7 +8,7 @@ use service::people;
 use super::{UserPayload, count};
 use crate::graphql::inputs::{RegisterInput, UserSettingsInput};
 use crate::graphql::types::User;
-use crate::graphql::{Answer, scope, service, viewer};
+use crate::graphql::{Answer, scope, service, sign_in, viewer};
 use crate::http::auth::{Auth, auth};
 use crate::http::error::extend;
 use crate::http::origin::origin;
@@ -63,6 +63,7 @@ pub struct DeleteAccountPayload {
 }
 
 async fn signed_in(ctx: &Context<'_>, tokens: accounts::Tokens) -> async_graphql::Result<Option<AuthPayload>> {
+    sign_in(ctx, &tokens.viewer)?;
     let person = people::find(service(ctx)?, &tokens.viewer.into(), tokens.person)
         .await
         .answer()?
