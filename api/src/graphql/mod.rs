@@ -4,6 +4,7 @@ mod batch;
 mod connection;
 mod ids;
 mod inputs;
+mod limits;
 mod loaders;
 mod mutation;
 mod query;
@@ -29,18 +30,13 @@ use subscription::Subscription;
 
 pub type MusterSchema = Schema<Query, Mutation, Subscription>;
 
-/// Deep enough for what tools ask of the schema itself (nine `ofType` in each other), too shallow
-/// for a loop of relations.
-const MAX_DEPTH: usize = 16;
-/// A page of 100 with a hundred fields each; not a page of pages of pages.
-const MAX_COMPLEXITY: usize = 10_000;
-
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation, Subscription)
         .register_output_type::<types::Node>()
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
+        .limit_depth(limits::MAX_DEPTH)
+        .limit_complexity(limits::MAX_COMPLEXITY)
         .extension(Codes)
+        .extension(limits::Explain)
         .extension(PerOperation)
 }
 

@@ -5,6 +5,7 @@ mod backend;
 mod body;
 mod codes;
 mod connection;
+mod demand;
 mod graphiql;
 mod guard;
 mod limits;
