@@ -177,6 +177,13 @@ pub(crate) struct RawSettings {
     /// Name that keeps installations on one Redis apart [default: muster]
     #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
     pub namespace: Option<String>,
+    /// Origins whose pages may call the API from a browser, such as https://app.example.org, separated by commas
+    /// [default: the API's own pages only]
+    #[arg(long, env = "MUSTER_CORS_ORIGINS", value_name = "ORIGINS", global = true)]
+    pub cors_origins: Option<String>,
+    /// Whether clients may read the schema, and with it GraphiQL: on or off [default: on]
+    #[arg(long, env = "MUSTER_INTROSPECTION", value_name = "SWITCH", global = true)]
+    pub introspection: Option<String>,
 }
 
 // By hand: half of these are secrets.
@@ -239,6 +246,8 @@ mod tests {
             "MUSTER_WORKERS",
             "MUSTER_PUBLIC_URL",
             "MUSTER_NAMESPACE",
+            "MUSTER_CORS_ORIGINS",
+            "MUSTER_INTROSPECTION",
         ];
         assert_eq!(variables(), every);
         let help = Cli::command().render_help().to_string();

@@ -34,7 +34,7 @@ pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
     }
     let mut parts = JoinSet::new();
     work(&mut parts, &settings, service.clone(), consumer, factory, &shutdown);
-    serve(&mut parts, service, listener, &shutdown);
+    serve(&mut parts, &settings, service, listener, &shutdown);
     announce("up", &settings, Some((address, &url)));
     stop::when_done(parts, shutdown).await
 }
@@ -50,7 +50,7 @@ pub(crate) async fn api(settings: Settings) -> Outcome {
     database::require_up_to_date(&db).await?;
     let (service, _) = build(&settings, db, keys, url.clone()).await?;
     let mut parts = JoinSet::new();
-    serve(&mut parts, service, listener, &shutdown);
+    serve(&mut parts, &settings, service, listener, &shutdown);
     announce("api", &settings, Some((address, &url)));
     stop::when_done(parts, shutdown).await
 }
@@ -81,10 +81,16 @@ async fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), Failure> {
         .map_err(|error| Failure::Failed(format!("MUSTER_LISTEN: cannot serve at {listen}: {error}")))
 }
 
-fn serve(parts: &mut JoinSet<Outcome>, service: Service, listener: TcpListener, shutdown: &CancellationToken) {
-    let shutdown = shutdown.clone();
+fn serve(
+    parts: &mut JoinSet<Outcome>,
+    settings: &Settings,
+    service: Service,
+    listener: TcpListener,
+    shutdown: &CancellationToken,
+) {
+    let (exposure, shutdown) = (settings.exposure.clone(), shutdown.clone());
     parts.spawn(async move {
-        api::serve(service, listener, api::Limits::default(), shutdown)
+        api::serve(service, listener, api::Limits::default(), exposure, shutdown)
             .await
             .map_err(|error| Failure::Failed(format!("the server ended: {error}")))
     });
@@ -125,7 +131,12 @@ fn announce(role: &str, settings: &Settings, served: Option<(SocketAddr, &str)>)
         Media::S3(url) => url.clone(),
     };
     if let Some((address, url)) = served {
-        tracing::info!(role, database, queue, media, %address, "listening; try it at {url}/graphiql");
+        let page = if settings.exposure.introspection {
+            format!("try it at {url}/graphiql")
+        } else {
+            format!("clients find it at {url}/graphql")
+        };
+        tracing::info!(role, database, queue, media, %address, "listening; {page}");
     } else {
         tracing::info!(role, database, queue, media, slots = settings.workers, "working");
     }

@@ -1,6 +1,8 @@
 //! From text to settings that make sense. Everything is looked at before anything starts, and
 //! what is wrong is told in one line that names the variable; a secret is never repeated.
 
+mod exposure;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -34,6 +36,7 @@ pub(crate) struct Settings {
     pub workers: usize,
     pub public_url: Option<String>,
     pub namespace: String,
+    pub exposure: api::Exposure,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +84,7 @@ impl Settings {
             log_format: log_format(given(raw.log_format).as_deref())?,
             public_url: public_url(given(raw.public_url))?,
             namespace: namespace(given(raw.namespace))?,
+            exposure: exposure::exposure(given(raw.cors_origins), given(raw.introspection).as_deref())?,
             workers,
             data_dir,
         })

@@ -21,6 +21,7 @@ use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, N
 use async_graphql::{Context, Request, SDLExportOptions, Schema, ServerResult};
 use service::{Scope, Service};
 
+use crate::http::NoIntrospection;
 use crate::http::auth::{Auth, AuthCell};
 use crate::http::error::{Codes, extend};
 use loaders::Loaders;
@@ -30,7 +31,9 @@ use subscription::Subscription;
 
 pub type MusterSchema = Schema<Query, Mutation, Subscription>;
 
-fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+type Builder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
+
+fn builder() -> Builder {
     Schema::build(Query, Mutation, Subscription)
         .register_output_type::<types::Node>()
         .limit_depth(limits::MAX_DEPTH)
@@ -40,8 +43,22 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .extension(PerOperation)
 }
 
-pub fn schema(service: Service) -> MusterSchema {
-    builder().data(service).finish()
+/// `introspection`: whether clients may ask for the schema.
+pub fn schema(service: Service, introspection: bool) -> MusterSchema {
+    let builder = builder().data(service);
+    if introspection {
+        builder.finish()
+    } else {
+        closed(builder).finish()
+    }
+}
+
+/// Tells nothing of itself, neither when it is asked nor by guessing what was meant.
+fn closed(builder: Builder) -> Builder {
+    builder
+        .disable_introspection()
+        .disable_suggestions()
+        .extension(NoIntrospection)
 }
 
 /// The schema as clients read it.
@@ -127,5 +144,28 @@ mod tests {
         );
         let answer = builder().finish().execute(query).await;
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+    }
+
+    #[tokio::test]
+    async fn a_closed_schema_tells_nothing_of_itself() {
+        let (open, closed) = (builder().finish(), closed(builder()).finish());
+        for query in [
+            "{ __schema { queryType { name } } }",
+            "{ __type(name: \"Query\") { name } }",
+        ] {
+            assert!(open.execute(query).await.errors.is_empty());
+            let answer = closed.execute(query).await;
+            assert!(answer.errors[0].message.contains("switched off"), "{:?}", answer.errors);
+        }
+        assert!(closed.execute("{ __typename }").await.errors.is_empty());
+        for (schema, helpful) in [(&open, true), (&closed, false)] {
+            let answer = schema.execute("{ sesion(id: \"a\") { id } }").await;
+            assert_eq!(
+                answer.errors[0].message.contains("Did you mean"),
+                helpful,
+                "{:?}",
+                answer.errors
+            );
+        }
     }
 }
