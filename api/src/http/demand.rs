@@ -47,7 +47,8 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), String> {
             OperationType::Subscription => ("subscription", MAX_SUBSCRIPTION_FIELDS),
         };
         let excess = if count.roots > most {
-            format!("The {kind} has more than {most} fields at its root")
+            let fields = if most == 1 { "field" } else { "fields" };
+            format!("The {kind} has more than {most} {fields} at its root")
         } else if count.aliases > MAX_ALIASES {
             format!("The {kind} has more than {MAX_ALIASES} aliases")
         } else if count.directives > MAX_DIRECTIVES {

@@ -13,6 +13,8 @@ pub struct Limits {
     /// A viewer's body may hold this many photos of the organization's largest size.
     pub photos_per_request: u64,
     pub files_per_request: usize,
+    /// In a list, which is answered by a list.
+    pub operations_per_request: usize,
     /// Bodies of all requests together; above it new bytes are turned away until some request
     /// is answered. Without it a few dozen viewers could fill the memory within their limits.
     pub bodies_bytes: u64,
@@ -41,6 +43,7 @@ impl Default for Limits {
             max_body_bytes: 256 * MIB,
             photos_per_request: 10,
             files_per_request: 20,
+            operations_per_request: 10,
             bodies_bytes: 1024 * MIB,
             body_idle: Duration::from_secs(10),
             body_total: Duration::from_mins(5),

@@ -15,6 +15,7 @@ mod introspection;
 mod limits;
 mod media;
 mod multipart;
+mod operations;
 mod post;
 mod protocol;
 mod revocations;

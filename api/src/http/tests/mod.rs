@@ -4,6 +4,7 @@
 mod exposure;
 mod http;
 mod multipart;
+mod operations;
 mod socket;
 
 use std::collections::HashMap;
