@@ -21,9 +21,9 @@ use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, N
 use async_graphql::{Context, Request, SDLExportOptions, Schema, ServerResult};
 use service::{Scope, Service};
 
-use crate::http::NoIntrospection;
-use crate::http::auth::{Auth, AuthCell};
+use crate::http::auth::{Auth, asker};
 use crate::http::error::{Codes, extend};
+use crate::http::{NoIntrospection, PersistedQueries};
 use loaders::Loaders;
 use mutation::Mutation;
 use query::Query;
@@ -38,6 +38,7 @@ fn builder() -> Builder {
         .register_output_type::<types::Node>()
         .limit_depth(limits::MAX_DEPTH)
         .limit_complexity(limits::MAX_COMPLEXITY)
+        .extension(PersistedQueries::default())
         .extension(Codes)
         .extension(limits::Explain)
         .extension(PerOperation)
@@ -85,12 +86,7 @@ impl Extension for PerOperation {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let request = next.run(ctx, request).await?;
-        let asker = request
-            .data
-            .get(&std::any::TypeId::of::<AuthCell>())
-            .and_then(|cell| cell.downcast_ref::<AuthCell>())
-            .or_else(|| ctx.data_opt::<AuthCell>())
-            .map(AuthCell::get);
+        let asker = asker(ctx, &request);
         let (Some(Auth::Viewer(viewer)), Some(service)) = (asker, ctx.data_opt::<Service>()) else {
             return Ok(request);
         };

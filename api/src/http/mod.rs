@@ -16,6 +16,7 @@ mod limits;
 mod media;
 mod multipart;
 mod operations;
+mod persisted;
 mod post;
 mod protocol;
 mod revocations;
@@ -39,6 +40,7 @@ pub use self::backend::Backend;
 pub use self::exposure::{Exposure, WebOrigin};
 pub use self::introspection::NoIntrospection;
 pub use self::limits::Limits;
+pub use self::persisted::PersistedQueries;
 pub use self::socket::Lifetime;
 
 use self::cors::Cors;

@@ -5,6 +5,7 @@ mod exposure;
 mod http;
 mod multipart;
 mod operations;
+mod persisted;
 mod socket;
 
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ use uuid::Uuid;
 use super::auth::{auth, viewer};
 use super::error::Codes;
 use super::upload::Upload;
-use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection};
+use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection, PersistedQueries};
 
 const TOKEN: &str = "good-token";
 const UPLOAD_BYTES: u64 = 100_000;
@@ -205,7 +206,9 @@ impl Server {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let (fake, lifetime) = (Fake::new(), Lifetime::default());
-        let mut schema = Schema::build(Query, Mutation, Watch).extension(Codes);
+        let mut schema = Schema::build(Query, Mutation, Watch)
+            .extension(PersistedQueries::default())
+            .extension(Codes);
         if !exposure.introspection {
             schema = schema.extension(NoIntrospection);
         }
