@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use graphql::sdl;
+use http::Patient;
 pub use http::{Exposure, Limits, WebOrigin};
 
 /// How long requests in flight may take after a shutdown was asked for.
@@ -31,8 +32,8 @@ pub async fn serve(
         shutdown: shutdown.clone(),
         sockets: TaskTracker::new(),
     };
+    let acceptor = Patient::new(TcpAcceptor::from_tokio(listener)?, &limits);
     let router = http::router(schema, service, limits, exposure, &public_url, lifetime.clone());
-    let acceptor = TcpAcceptor::from_tokio(listener)?;
     let served = poem::Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(router, shutdown.cancelled_owned(), Some(GRACE))
         .await;

@@ -20,7 +20,7 @@ pub struct Limits {
     pub bodies_bytes: u64,
     /// From the opening of a connection to the end of its first request's head.
     pub head: Duration,
-    /// From the last byte of an answer to the end of the next request's head, and the longest
+    /// From the last byte of an answer that was taken to the end of the next request's head, and the longest
     /// silence on HTTP/2. Longer than proxies keep theirs: whoever closes a connection first
     /// should be the one that sends on it.
     pub keep_alive: Duration,

@@ -16,6 +16,7 @@ mod limits;
 mod media;
 mod multipart;
 mod operations;
+mod patience;
 mod persisted;
 mod post;
 mod protocol;
@@ -40,6 +41,7 @@ pub use self::backend::Backend;
 pub use self::exposure::{Exposure, WebOrigin};
 pub use self::introspection::NoIntrospection;
 pub use self::limits::Limits;
+pub use self::patience::Patient;
 pub use self::persisted::PersistedQueries;
 pub use self::socket::Lifetime;
 

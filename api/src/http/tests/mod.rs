@@ -6,6 +6,7 @@ mod http;
 mod multipart;
 mod operations;
 mod persisted;
+mod slow;
 mod socket;
 
 use std::collections::HashMap;
@@ -33,7 +34,7 @@ use uuid::Uuid;
 use super::auth::{auth, viewer};
 use super::error::Codes;
 use super::upload::Upload;
-use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection, PersistedQueries};
+use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection, Patient, PersistedQueries};
 
 const TOKEN: &str = "good-token";
 const UPLOAD_BYTES: u64 = 100_000;
@@ -206,6 +207,7 @@ impl Server {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let (fake, lifetime) = (Fake::new(), Lifetime::default());
+        let acceptor = Patient::new(acceptor, &limits);
         let mut schema = Schema::build(Query, Mutation, Watch)
             .extension(PersistedQueries::default())
             .extension(Codes);
