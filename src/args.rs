@@ -231,6 +231,13 @@ pub(crate) struct RawSettings {
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas [default: none]
     #[arg(long, env = "MUSTER_TRUSTED_PROXIES", value_name = "ADDRESSES", global = true)]
     pub trusted_proxies: Option<String>,
+    /// Origins whose pages may call the API from a browser, such as https://app.example.org, separated by commas
+    /// [default: the API's own pages only]
+    #[arg(long, env = "MUSTER_CORS_ORIGINS", value_name = "ORIGINS", global = true)]
+    pub cors_origins: Option<String>,
+    /// Whether clients may read the schema, and with it GraphiQL: on or off [default: on]
+    #[arg(long, env = "MUSTER_INTROSPECTION", value_name = "SWITCH", global = true)]
+    pub introspection: Option<String>,
 }
 
 // By hand: half of these are secrets.
@@ -299,6 +306,8 @@ mod tests {
             "MUSTER_LOGINS_PER_MINUTE",
             "MUSTER_UPLOADS_PER_MINUTE",
             "MUSTER_TRUSTED_PROXIES",
+            "MUSTER_CORS_ORIGINS",
+            "MUSTER_INTROSPECTION",
         ];
         assert_eq!(variables(), every);
         let help = Cli::command().render_help().to_string();

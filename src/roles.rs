@@ -88,13 +88,13 @@ fn serve(
     listener: TcpListener,
     shutdown: &CancellationToken,
 ) {
-    let shutdown = shutdown.clone();
+    let (exposure, shutdown) = (settings.exposure.clone(), shutdown.clone());
     let limits = api::Limits {
         trusted_proxies: settings.trusted_proxies.clone(),
         ..api::Limits::default()
     };
     parts.spawn(async move {
-        api::serve(service, listener, limits, shutdown)
+        api::serve(service, listener, limits, exposure, shutdown)
             .await
             .map_err(|error| Failure::Failed(format!("the server ended: {error}")))
     });
@@ -135,7 +135,12 @@ fn announce(role: &str, settings: &Settings, served: Option<(SocketAddr, &str)>)
         Media::S3(url) => url.clone(),
     };
     if let Some((address, url)) = served {
-        tracing::info!(role, database, queue, media, %address, "listening; try it at {url}/graphiql");
+        let page = if settings.exposure.introspection {
+            format!("try it at {url}/graphiql")
+        } else {
+            format!("clients find it at {url}/graphql")
+        };
+        tracing::info!(role, database, queue, media, %address, "listening; {page}");
     } else {
         tracing::info!(role, database, queue, media, slots = settings.workers, "working");
     }

@@ -1,6 +1,7 @@
 //! From text to settings that make sense. Everything is looked at before anything starts, and
 //! what is wrong is told in one line that names the variable; a secret is never repeated.
 
+mod exposure;
 mod rates;
 
 use std::num::NonZero;
@@ -41,6 +42,7 @@ pub(crate) struct Settings {
     pub rates: Rates,
     /// Who may say in a header where a request came from.
     pub trusted_proxies: api::Proxies,
+    pub exposure: api::Exposure,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +102,7 @@ impl Settings {
             namespace: namespace(given(raw.namespace))?,
             rates: rates::rates(given(raw.logins_per_minute), given(raw.uploads_per_minute))?,
             trusted_proxies: rates::proxies(given(raw.trusted_proxies))?,
+            exposure: exposure::exposure(given(raw.cors_origins), given(raw.introspection).as_deref())?,
             workers,
             data_dir,
         })

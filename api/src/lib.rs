@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use graphql::sdl;
-pub use http::{Limits, Proxies};
+use http::Patient;
+pub use http::{Exposure, Limits, Proxies, WebOrigin};
 
 /// How long requests in flight may take after a shutdown was asked for.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -22,15 +23,17 @@ pub async fn serve(
     service: Service,
     listener: TcpListener,
     limits: Limits,
+    exposure: Exposure,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let schema = graphql::schema(service.clone());
+    let schema = graphql::schema(service.clone(), exposure.introspection);
+    let public_url = service.public_url.clone();
     let lifetime = http::Lifetime {
         shutdown: shutdown.clone(),
         sockets: TaskTracker::new(),
     };
-    let router = http::router(schema, service, limits, lifetime.clone());
-    let acceptor = TcpAcceptor::from_tokio(listener)?;
+    let acceptor = Patient::new(TcpAcceptor::from_tokio(listener)?, &limits);
+    let router = http::router(schema, service, limits, exposure, &public_url, lifetime.clone());
     let served = poem::Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(router, shutdown.cancelled_owned(), Some(GRACE))
         .await;

@@ -201,6 +201,7 @@ impl World {
             service.clone(),
             listener,
             api::Limits::default(),
+            api::Exposure::default(),
             shutdown.clone(),
         ));
         if setup.workers > 0 {

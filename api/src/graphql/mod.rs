@@ -4,6 +4,7 @@ mod batch;
 mod connection;
 mod ids;
 mod inputs;
+mod limits;
 mod loaders;
 mod mutation;
 mod node;
@@ -22,8 +23,9 @@ use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, N
 use async_graphql::{Context, QueryPathSegment, Request, SDLExportOptions, Schema, ServerResult};
 use service::{Scope, Service, Viewer};
 
-use crate::http::auth::{Auth, AuthCell};
+use crate::http::auth::{Auth, asker};
 use crate::http::error::{Codes, extend};
+use crate::http::{NoIntrospection, PersistedQueries};
 use loaders::Loaders;
 use mutation::Mutation;
 use query::Query;
@@ -31,23 +33,35 @@ use subscription::Subscription;
 
 pub type MusterSchema = Schema<Query, Mutation, Subscription>;
 
-/// Deep enough for what tools ask of the schema itself (nine `ofType` in each other), too shallow
-/// for a loop of relations.
-const MAX_DEPTH: usize = 16;
-/// A page of 100 with a hundred fields each; not a page of pages of pages.
-const MAX_COMPLEXITY: usize = 10_000;
+type Builder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
-fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+fn builder() -> Builder {
     Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<types::Node>()
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
+        .limit_depth(limits::MAX_DEPTH)
+        .limit_complexity(limits::MAX_COMPLEXITY)
+        .extension(PersistedQueries::default())
         .extension(Codes)
+        .extension(limits::Explain)
         .extension(PerOperation)
 }
 
-pub fn schema(service: Service) -> MusterSchema {
-    builder().data(service).finish()
+/// `introspection`: whether clients may ask for the schema.
+pub fn schema(service: Service, introspection: bool) -> MusterSchema {
+    let builder = builder().data(service);
+    if introspection {
+        builder.finish()
+    } else {
+        closed(builder).finish()
+    }
+}
+
+/// Tells nothing of itself, neither when it is asked nor by guessing what was meant.
+fn closed(builder: Builder) -> Builder {
+    builder
+        .disable_introspection()
+        .disable_suggestions()
+        .extension(NoIntrospection)
 }
 
 /// The schema as clients read it.
@@ -108,12 +122,7 @@ impl Extension for PerOperation {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let request = next.run(ctx, request).await?.data(SignedIn::default());
-        let asker = request
-            .data
-            .get(&std::any::TypeId::of::<AuthCell>())
-            .and_then(|cell| cell.downcast_ref::<AuthCell>())
-            .or_else(|| ctx.data_opt::<AuthCell>())
-            .map(AuthCell::get);
+        let asker = asker(ctx, &request);
         let (Some(Auth::Viewer(viewer)), Some(service)) = (asker, ctx.data_opt::<Service>()) else {
             return Ok(request);
         };
@@ -176,5 +185,28 @@ mod tests {
         );
         let answer = builder().finish().execute(query).await;
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+    }
+
+    #[tokio::test]
+    async fn a_closed_schema_tells_nothing_of_itself() {
+        let (open, closed) = (builder().finish(), closed(builder()).finish());
+        for query in [
+            "{ __schema { queryType { name } } }",
+            "{ __type(name: \"Query\") { name } }",
+        ] {
+            assert!(open.execute(query).await.errors.is_empty());
+            let answer = closed.execute(query).await;
+            assert!(answer.errors[0].message.contains("switched off"), "{:?}", answer.errors);
+        }
+        assert!(closed.execute("{ __typename }").await.errors.is_empty());
+        for (schema, helpful) in [(&open, true), (&closed, false)] {
+            let answer = schema.execute("{ sesion(id: \"a\") { id } }").await;
+            assert_eq!(
+                answer.errors[0].message.contains("Did you mean"),
+                helpful,
+                "{:?}",
+                answer.errors
+            );
+        }
     }
 }

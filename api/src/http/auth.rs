@@ -2,9 +2,11 @@
 //! operation on a socket; what came out lies in an [`AuthCell`] in the operation's data, where
 //! resolvers find it by [`viewer`]. Nothing here remembers a token's answer for longer.
 
+use std::any::TypeId;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use async_graphql::Context;
+use async_graphql::extensions::ExtensionContext;
+use async_graphql::{Context, Request};
 use poem::http::{HeaderMap, header};
 use service::scope::Viewer;
 
@@ -54,6 +56,15 @@ pub fn viewer(ctx: &Context<'_>) -> async_graphql::Result<Viewer> {
 /// The same for fields that answer people who are not signed in as well.
 pub fn auth(ctx: &Context<'_>) -> Auth {
     ctx.data_opt::<AuthCell>().map_or(Auth::Anonymous, AuthCell::get)
+}
+
+/// The same before the operation has begun: the request brings it, or the socket has it.
+pub fn asker(ctx: &ExtensionContext<'_>, request: &Request) -> Option<Auth> {
+    let brought = request.data.get(&TypeId::of::<AuthCell>());
+    brought
+        .and_then(|cell| cell.downcast_ref::<AuthCell>())
+        .or_else(|| ctx.data_opt::<AuthCell>())
+        .map(AuthCell::get)
 }
 
 /// What a client showed of itself.

@@ -76,6 +76,8 @@ pub(super) enum BodyError {
     Stalled(Duration),
     /// The whole took longer than this.
     Late(Duration),
+    /// Fewer bytes a second than this came.
+    Slow(u64),
     /// There is no memory for it now.
     Crowded,
     /// The connection or its framing broke.
@@ -90,6 +92,7 @@ impl fmt::Display for BodyError {
                 write!(f, "No byte of the request came for {} s", limit.as_secs())
             }
             Self::Late(limit) => write!(f, "The request took longer than {} s", limit.as_secs()),
+            Self::Slow(rate) => write!(f, "The request came slower than {rate} bytes a second"),
             Self::Crowded => f.write_str("Too many uploads are under way; try again in a moment"),
             Self::Broken => f.write_str("The request ended before its body did"),
         }
@@ -103,7 +106,7 @@ impl From<&BodyError> for Refusal {
         let message = error.to_string();
         match error {
             BodyError::TooLarge(_) => Self::new("PAYLOAD_TOO_LARGE", message),
-            BodyError::Stalled(_) | BodyError::Late(_) => {
+            BodyError::Stalled(_) | BodyError::Late(_) | BodyError::Slow(_) => {
                 Self::with_status(StatusCode::REQUEST_TIMEOUT, coded(BAD_REQUEST, message))
             }
             BodyError::Crowded => Self::new("UNAVAILABLE", message),
@@ -121,7 +124,9 @@ pub(super) fn pieces(
     lease: Arc<Lease>,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin + use<> {
     let (idle, total) = (limits.body_idle, limits.body_total);
-    let deadline = Instant::now() + total;
+    let (grace, rate) = (limits.body_grace, limits.body_rate);
+    let start = Instant::now();
+    let deadline = start + total;
     let source = Box::pin(body.into_bytes_stream());
     Box::pin(stream::unfold(Some(source), move |source| {
         let lease = Arc::clone(&lease);
@@ -130,7 +135,11 @@ pub(super) fn pieces(
             // The multipart parser takes in all that is ready before it looks at any of it; a
             // pause after each piece lets it look.
             tokio::task::yield_now().await;
-            let by = deadline.min(Instant::now() + idle);
+            // What has come pays for so much time.
+            let paid = Duration::from_millis(lease.taken().saturating_mul(1000) / rate.max(1));
+            let slow = start + grace.saturating_add(paid).min(total);
+            let stalled = Instant::now() + idle;
+            let by = slow.min(stalled);
             let error = match timeout_at(by, source.next()).await {
                 Ok(None) => return None,
                 Ok(Some(Ok(piece))) => {
@@ -145,7 +154,8 @@ pub(super) fn pieces(
                 }
                 Ok(Some(Err(_))) => BodyError::Broken,
                 Err(_) if Instant::now() >= deadline => BodyError::Late(total),
-                Err(_) => BodyError::Stalled(idle),
+                Err(_) if Instant::now() >= stalled => BodyError::Stalled(idle),
+                Err(_) => BodyError::Slow(rate),
             };
             Some((Err(error), None))
         }
@@ -228,13 +238,42 @@ mod tests {
         let error = collect(pieces(stalled, 1000, &limits, budget.lease())).await;
         assert!(matches!(error, Err(BodyError::Stalled(_))));
 
-        let drips = stream::repeat(()).then(|()| async {
-            tokio::time::sleep(Duration::from_secs(9)).await;
-            Ok::<_, std::io::Error>(Bytes::from_static(b" "))
-        });
-        let body = Body::from_bytes_stream(drips);
-        let error = collect(pieces(body, 1000, &limits, budget.lease())).await;
+        // Just fast enough, and for ever.
+        let body = drips(Duration::from_secs(1), 1024);
+        let start = Instant::now();
+        let error = collect(pieces(body, 1_000_000, &limits, Budget::new(1_000_000).lease())).await;
         assert!(matches!(error, Err(BodyError::Late(_))));
+        assert_eq!(start.elapsed(), limits.body_total);
+    }
+
+    fn drips(pause: Duration, bytes: usize) -> Body {
+        Body::from_bytes_stream(stream::repeat(()).then(move |()| async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes]))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_soon_after_the_grace() {
+        let limits = Limits::default();
+        let budget = Budget::new(1_000_000);
+        for (pause, bytes) in [(1, 10), (9, 1), (1, 500), (5, 4000)] {
+            let body = drips(Duration::from_secs(pause), bytes);
+            let start = Instant::now();
+            let error = collect(pieces(body, 1_000_000, &limits, budget.lease())).await;
+            assert!(matches!(error, Err(BodyError::Slow(1024))), "{bytes} in {pause} s");
+            let took = start.elapsed();
+            assert!(took >= limits.body_grace && took < Duration::from_mins(1), "{took:?}");
+        }
+        // What came at once at the start pays for a pause that comes later.
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 100_000]))]);
+        let pauses = stream::iter(0..2).then(|_| async {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            Ok(Bytes::from_static(b" "))
+        });
+        let body = Body::from_bytes_stream(first.chain(pauses));
+        let whole = collect(pieces(body, 1_000_000, &limits, budget.lease())).await;
+        assert_eq!(whole.unwrap().len(), 100_002);
     }
 
     #[test]

@@ -25,9 +25,9 @@ use super::backend::Backend;
 use super::error::{BAD_REQUEST, coded, extend};
 use super::gate::admit_upload;
 use super::limits::Limits;
-use super::operations::Operations;
 use super::protocol::{ClientMessage, Close, ServerMessage};
 use super::revocations::Revoked;
+use super::running::Running;
 
 /// A peer that has said nothing, not even a pong, for so many pings is gone.
 const SILENT_PINGS: u32 = 3;
@@ -88,7 +88,7 @@ pub(super) struct Connection<S, E, B> {
     auth: AuthCell,
     session: Arc<Data>,
     events: SelectAll<BoxStream<'static, Event>>,
-    operations: Operations,
+    operations: Running,
     /// A look at the login is under way.
     checking: bool,
     /// A login ended while ours was being looked up for the first time.
@@ -118,7 +118,7 @@ where
             auth,
             session: Arc::new(session),
             events: SelectAll::new(),
-            operations: Operations::default(),
+            operations: Running::default(),
             checking: false,
             doubted: false,
             heard: Instant::now(),

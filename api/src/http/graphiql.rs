@@ -54,7 +54,6 @@ impl Endpoint for Page {
             .content_type("text/html; charset=utf-8")
             .header(header::CACHE_CONTROL, ALWAYS_ASK)
             .header(header::CONTENT_SECURITY_POLICY, POLICY)
-            .header(header::REFERRER_POLICY, "no-referrer")
             .body(include_str!("../../assets/graphiql/index.html")))
     }
 }

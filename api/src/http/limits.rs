@@ -15,13 +15,26 @@ pub struct Limits {
     /// A viewer's body may hold this many photos of the organization's largest size.
     pub photos_per_request: u64,
     pub files_per_request: usize,
+    /// In a list, which is answered by a list.
+    pub operations_per_request: usize,
     /// Bodies of all requests together; above it new bytes are turned away until some request
     /// is answered. Without it a few dozen viewers could fill the memory within their limits.
     pub bodies_bytes: u64,
+    /// From the opening of a connection to the end of its first request's head.
+    pub head: Duration,
+    /// From the last byte of an answer that was taken to the end of the next request's head, and the longest
+    /// silence on HTTP/2. Longer than proxies keep theirs: whoever closes a connection first
+    /// should be the one that sends on it.
+    pub keep_alive: Duration,
     /// A body of which no byte comes for so long is given up.
     pub body_idle: Duration,
     /// From the first byte of a body to its last.
     pub body_total: Duration,
+    /// From here on a body must have come, on average since then, at `body_rate` at least: what
+    /// drips would hold its connection and memory for all of `body_total`.
+    pub body_grace: Duration,
+    /// Bytes a second.
+    pub body_rate: u64,
     /// One message on a socket.
     pub socket_message_bytes: usize,
     /// Operations at once on one socket.
@@ -45,9 +58,14 @@ impl Default for Limits {
             max_body_bytes: 256 * MIB,
             photos_per_request: 10,
             files_per_request: 20,
+            operations_per_request: 10,
             bodies_bytes: 1024 * MIB,
+            head: Duration::from_secs(15),
+            keep_alive: Duration::from_mins(2),
             body_idle: Duration::from_secs(10),
             body_total: Duration::from_mins(5),
+            body_grace: Duration::from_secs(10),
+            body_rate: 1024,
             socket_message_bytes: 256 * 1024,
             socket_operations: 100,
             socket_init: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
 use super::backend::Backend;
 use super::error::Refusal;
+use super::headers::RESOURCE_POLICY;
 
 /// The process runs.
 pub(super) struct Live;
@@ -34,24 +35,33 @@ impl<B: Backend> Endpoint for Ready<B> {
     }
 }
 
-pub(super) struct Media<B>(pub B);
+pub(super) struct Media<B> {
+    pub backend: B,
+    /// Pages of other origins may show the pictures.
+    pub embeddable: bool,
+}
 
 impl<B: Backend> Endpoint for Media<B> {
     type Output = Response;
 
     async fn call(&self, req: Request) -> Result<Response> {
         let token = req.raw_path_param("token").unwrap_or_default();
-        let served = match self.0.media(token).await {
+        let served = match self.backend.media(token).await {
             Ok(served) => served,
             Err(error) => return Ok(refuse(error).into_response()),
         };
+        // A picture's address is known to whom it was told; a page that may call us may show it.
+        let policy = if self.embeddable { "cross-origin" } else { "same-origin" };
         Ok(Response::builder()
             .content_type(served.content_type)
+            .header(RESOURCE_POLICY, policy)
             // The address is a secret that soon ends; a proxy must not outlive it.
             .header(header::CACHE_CONTROL, "private, max-age=300")
             .header(header::CONTENT_DISPOSITION, "inline")
-            .header(header::REFERRER_POLICY, "no-referrer")
-            .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")
+            .header(
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; frame-ancestors 'none'; sandbox",
+            )
             .body(served.bytes))
     }
 }

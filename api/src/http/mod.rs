@@ -5,16 +5,24 @@ mod backend;
 mod body;
 mod codes;
 mod connection;
+mod cors;
+mod demand;
+mod exposure;
 mod gate;
 mod graphiql;
 mod guard;
+mod headers;
+mod introspection;
 mod limits;
 mod media;
 mod multipart;
 mod operations;
+mod patience;
+mod persisted;
 mod post;
 mod protocol;
 mod revocations;
+mod running;
 mod shell;
 mod socket;
 
@@ -33,33 +41,50 @@ use async_graphql::Executor;
 use poem::{Endpoint, Response, Route, get, post};
 
 pub use self::backend::Backend;
+pub use self::exposure::{Exposure, WebOrigin};
+pub use self::introspection::NoIntrospection;
 pub use self::limits::Limits;
 pub use self::origin::Proxies;
+pub use self::patience::Patient;
+pub use self::persisted::PersistedQueries;
 pub use self::socket::Lifetime;
 
+use self::cors::Cors;
+use self::headers::Headers;
 use self::media::{Live, Media, Ready};
 use self::post::Post;
 use self::shell::Shell;
 use self::socket::Socket;
 
 /// Everything that the server answers. `schema` is one with [`error::Codes`] among its
-/// extensions; `backend` is the service.
+/// extensions; `backend` is the service; clients reach us at `public_url`.
 pub fn router<E: Executor, B: Backend>(
     schema: E,
     backend: B,
     limits: Limits,
+    exposure: Exposure,
+    public_url: &str,
     lifetime: Lifetime,
 ) -> impl Endpoint<Output = Response> + 'static {
     let limits = Arc::new(limits);
     let requests = Post::new(schema.clone(), backend.clone(), Arc::clone(&limits));
     let sockets = Socket::new(schema, backend.clone(), limits, lifetime);
-    let routes = Route::new()
+    let pictures = Media {
+        backend: backend.clone(),
+        embeddable: !exposure.cors_origins.is_empty(),
+    };
+    let mut routes = Route::new()
         .at("/graphql", post(requests))
         .at("/graphql/ws", get(sockets))
-        .at("/graphiql", get(graphiql::Page))
-        .at("/graphiql/:file", get(graphiql::Asset))
         .at("/health/live", get(Live))
-        .at("/health/ready", get(Ready(backend.clone())))
-        .at("/media/:token", get(Media(backend)));
-    Shell::new(routes)
+        .at("/health/ready", get(Ready(backend)))
+        .at("/media/:token", get(pictures));
+    if exposure.introspection {
+        routes = routes
+            .at("/graphiql", get(graphiql::Page))
+            .at("/graphiql/:file", get(graphiql::Asset));
+    }
+    let own = WebOrigin::of_address(public_url);
+    let tls = own.as_ref().is_some_and(WebOrigin::is_https);
+    Headers::new(Cors::new(Shell::new(routes), own, exposure.cors_origins), tls)
 }

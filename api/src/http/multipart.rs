@@ -15,7 +15,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::body::{BodyError, size};
 use super::error::Refusal;
-use super::post::parse_request;
+use super::operations::parse_request;
 use super::upload::{Uploads, marker};
 
 /// Queries and variables; photos as base64 belong in a JSON body.

@@ -1,91 +1,124 @@
-//! The operations that run on one socket, and in which role of its viewer each began.
+//! The operations of a request: one, or a short list of them, which is answered by a list in the
+//! same order. They run one after another, so that a list weighs on the server at any moment no
+//! more than its heaviest operation, and takes no turn from others that single requests would
+//! have had to wait for. Each has loaders and limits of its own; the asker is looked up once.
 
-use std::collections::HashMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
 
-use futures_util::stream::AbortHandle;
-use service::kinds::Role;
+use async_graphql::{Executor, Request};
+use futures_util::FutureExt;
+use poem::http::{HeaderMap, StatusCode};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::auth::{Auth, AuthCell};
+use super::error::{Refusal, panicked};
 
-struct Operation {
-    abort: AbortHandle,
-    /// None until who asks was looked at.
-    began_as: Option<Asker>,
-    /// Something was sent for it.
-    begun: bool,
+pub(super) enum Operations {
+    One(Box<Request>),
+    List(Vec<Request>),
 }
 
-#[derive(Default)]
-pub(super) struct Operations(HashMap<String, Operation>);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asker {
-    Nobody,
-    Viewer(Role),
-}
-
-impl Asker {
-    fn of(auth: &AuthCell) -> Self {
-        match auth.get() {
-            Auth::Viewer(viewer) => Self::Viewer(viewer.role),
-            Auth::Anonymous | Auth::Rejected => Self::Nobody,
-        }
-    }
+/// What is sent back.
+pub(super) struct Answers {
+    pub body: Vec<u8>,
+    /// Which resolvers have set.
+    pub headers: HeaderMap,
 }
 
 impl Operations {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.0.contains_key(id)
-    }
-
-    pub(super) fn add(&mut self, id: String, abort: AbortHandle) {
-        let operation = Operation {
-            abort,
-            began_as: None,
-            begun: false,
-        };
-        self.0.insert(id, operation);
-    }
-
-    /// It runs as whoever is behind the socket now.
-    pub(super) fn runs(&mut self, id: &str, auth: &AuthCell) {
-        if let Some(operation) = self.0.get_mut(id) {
-            operation.began_as = Some(Asker::of(auth));
+    /// From JSON, of which a list may have `most` items.
+    pub(super) fn parse(json: &[u8], most: usize) -> Result<Self, Refusal> {
+        if !is_list(json) {
+            return parse_request(json).map(|request| Self::One(Box::new(request)));
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let list = deserializer
+            .deserialize_seq(Few(most))
+            .and_then(|list| deserializer.end().map(|()| list));
+        match list {
+            Ok(Some(list)) if list.is_empty() => Err(Refusal::bad_request("The list holds no operation")),
+            Ok(Some(list)) => Ok(Self::List(list)),
+            Ok(None) => Err(Refusal::bad_request(format!(
+                "A request may hold at most {most} operations"
+            ))),
+            Err(error) => Err(malformed(&error)),
         }
     }
 
-    /// Something is sent for it. None where it has ended; else whether it is the first.
-    pub(super) fn sends(&mut self, id: &str) -> Option<bool> {
-        let operation = self.0.get_mut(id)?;
-        Some(!std::mem::replace(&mut operation.begun, true))
-    }
-
-    /// Stops it; false where it has ended.
-    pub(super) fn stop(&mut self, id: &str) -> bool {
-        match self.0.remove(id) {
-            Some(operation) => {
-                operation.abort.abort();
-                true
+    /// `prepare` gives each operation what all of them share.
+    pub(super) async fn run(
+        self,
+        executor: &impl Executor,
+        prepare: impl Fn(Request) -> Request,
+    ) -> Result<Answers, Refusal> {
+        let (list, requests) = match self {
+            Self::One(request) => (false, vec![*request]),
+            Self::List(requests) => (true, requests),
+        };
+        let mut answers = Answers {
+            body: Vec::new(),
+            headers: HeaderMap::new(),
+        };
+        for (index, request) in requests.into_iter().enumerate() {
+            let response = AssertUnwindSafe(executor.execute(prepare(request)))
+                .catch_unwind()
+                .await
+                .map_err(|panic| Refusal::with_status(StatusCode::INTERNAL_SERVER_ERROR, panicked(&*panic)))?;
+            if list {
+                answers.body.push(if index == 0 { b'[' } else { b',' });
             }
-            None => false,
+            // As text at once: the tree of an answer is many times larger.
+            serde_json::to_writer(&mut answers.body, &response)
+                .map_err(|error| Refusal::from(service::Error::internal(error)))?;
+            answers.headers.extend(response.http_headers);
         }
+        if list {
+            answers.body.push(b']');
+        }
+        Ok(answers)
+    }
+}
+
+/// One request from its JSON.
+pub(super) fn parse_request(json: &[u8]) -> Result<Request, Refusal> {
+    if is_list(json) {
+        return Err(Refusal::bad_request(
+            "Send one operation with its files: lists are not accepted here",
+        ));
+    }
+    serde_json::from_slice(json).map_err(|error| malformed(&error))
+}
+
+fn is_list(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+fn malformed(error: &serde_json::Error) -> Refusal {
+    Refusal::bad_request(format!("The request is not valid JSON: {error}"))
+}
+
+/// So many requests, or none where the list has more; those are read over and not kept.
+struct Few(usize);
+
+impl<'de> Visitor<'de> for Few {
+    type Value = Option<Vec<Request>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of operations")
     }
 
-    /// Stops those that began in another role than the viewer has now: what they show is decided
-    /// by that. Answers which.
-    pub(super) fn stop_outgrown(&mut self, auth: &AuthCell) -> Vec<String> {
-        let now = Asker::of(auth);
-        let outgrown = |(id, operation): (&String, &Operation)| {
-            operation.began_as.is_some_and(|began| began != now).then(|| id.clone())
-        };
-        let ids: Vec<String> = self.0.iter().filter_map(outgrown).collect();
-        for id in &ids {
-            self.stop(id);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut requests = Vec::new();
+        while requests.len() < self.0 {
+            match items.next_element()? {
+                Some(request) => requests.push(request),
+                None => return Ok(Some(requests)),
+            }
         }
-        ids
+        let mut more = false;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
+        }
+        Ok((!more).then_some(requests))
     }
 }

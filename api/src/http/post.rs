@@ -1,12 +1,10 @@
 //! POST /graphql. Who asks is settled before a byte of the body is read, since it decides how
 //! many bytes will be.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use async_graphql::{Executor, Request, Response};
-use futures_util::FutureExt;
-use poem::http::{HeaderMap, StatusCode, header};
+use async_graphql::{Executor, Request};
+use poem::http::{HeaderMap, header};
 use poem::{Body, Endpoint};
 use service::rates::Origin;
 use service::scope::Viewer;
@@ -14,10 +12,11 @@ use service::scope::Viewer;
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
 use super::body::{self, Budget, Lease};
-use super::error::{Refusal, panicked};
+use super::error::Refusal;
 use super::gate::Gate;
 use super::limits::Limits;
 use super::multipart::{FileLimits, Parts};
+use super::operations::{Answers, Operations};
 use super::upload::Uploads;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
@@ -48,14 +47,12 @@ impl<E: Executor, B: Backend> Post<E, B> {
             .await
             .map_err(|error| Refusal::from(error).closing())?;
         let lease = self.budget.lease();
-        let (request, uploads) = self.read(headers, &auth, origin, body, &lease).await?;
-        let request = request.data(AuthCell::new(auth)).data(uploads).data(origin);
-        let response = AssertUnwindSafe(self.executor.execute(request))
-            .catch_unwind()
-            .await
-            .map_err(|panic| Refusal::with_status(StatusCode::INTERNAL_SERVER_ERROR, panicked(&*panic)))?;
+        let (operations, uploads) = self.read(headers, &auth, origin, body, &lease).await?;
+        let cell = AuthCell::new(auth);
+        let prepare = |request: Request| request.data(cell.clone()).data(uploads.clone()).data(origin);
+        let answers = operations.run(&self.executor, prepare).await?;
         drop(lease);
-        render(response, accepts_graphql_response(headers))
+        Ok(render(answers, accepts_graphql_response(headers)))
     }
 
     async fn read(
@@ -65,7 +62,7 @@ impl<E: Executor, B: Backend> Post<E, B> {
         origin: Origin,
         body: Body,
         lease: &Arc<Lease>,
-    ) -> Result<(Request, Uploads), Refusal> {
+    ) -> Result<(Operations, Uploads), Refusal> {
         let kind = Kind::of(headers)?;
         let viewer = match auth {
             Auth::Viewer(viewer) => Some(viewer),
@@ -94,7 +91,8 @@ impl<E: Executor, B: Backend> Post<E, B> {
             Kind::Json => {
                 let whole = body::collect(pieces).await.map_err(|e| Refusal::from(&e))?;
                 gate.arrived(announced, whole.len()).await?;
-                return Ok((parse_request(&whole)?, Uploads::default()));
+                let operations = Operations::parse(&whole, self.limits.operations_per_request)?;
+                return Ok((operations, Uploads::default()));
             }
             Kind::Multipart(boundary) => boundary,
         };
@@ -104,7 +102,7 @@ impl<E: Executor, B: Backend> Post<E, B> {
             count: self.limits.files_per_request,
         };
         match parts.read(limits).await {
-            Ok(read) => Ok(read),
+            Ok((request, uploads)) => Ok((Operations::One(Box::new(request)), uploads)),
             Err(refusal) => {
                 let left = announced.map(|bytes| bytes.saturating_sub(lease.taken()));
                 if left.is_some_and(|bytes| bytes <= DISCARD_BYTES) {
@@ -177,18 +175,6 @@ impl Kind {
     }
 }
 
-/// One request from its JSON.
-pub(super) fn parse_request(json: &[u8]) -> Result<Request, Refusal> {
-    let first = json.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        return Err(Refusal::bad_request(
-            "Send one operation a request: lists are not accepted",
-        ));
-    }
-    serde_json::from_slice(json)
-        .map_err(|error| Refusal::bad_request(format!("The request is not valid JSON: {error}")))
-}
-
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
@@ -199,8 +185,7 @@ fn accepts_graphql_response(headers: &HeaderMap) -> bool {
         .any(|range| range.trim().eq_ignore_ascii_case(GRAPHQL_RESPONSE))
 }
 
-fn render(response: Response, graphql_response: bool) -> Result<poem::Response, Refusal> {
-    let body = serde_json::to_vec(&response).map_err(|error| Refusal::from(service::Error::internal(error)))?;
+fn render(answers: Answers, graphql_response: bool) -> poem::Response {
     let content_type = if graphql_response {
         "application/graphql-response+json; charset=utf-8"
     } else {
@@ -209,7 +194,7 @@ fn render(response: Response, graphql_response: bool) -> Result<poem::Response, 
     let mut answer = poem::Response::builder()
         .content_type(content_type)
         .header(header::CACHE_CONTROL, "no-store")
-        .body(body);
-    answer.headers_mut().extend(response.http_headers);
-    Ok(answer)
+        .body(answers.body);
+    answer.headers_mut().extend(answers.headers);
+    answer
 }

@@ -131,15 +131,13 @@ async fn a_body_shorter_or_longer_than_announced_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_operation_in_json_is_refused() {
+async fn what_is_no_operation_in_json_is_refused() {
     let server = Server::start().await;
     for body in [
         "",
         "{",
         "null",
         "5",
-        "[]",
-        " [{\"query\":\"{ role }\"}]",
         "{\"query\":5}",
         "{\"query\":\"{ role }\"} x",
         "{\"query\":\"{ role }\",\"variables\":[]}",

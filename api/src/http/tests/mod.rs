@@ -1,9 +1,13 @@
 //! The transport as clients meet it: a real server on port 0, with a small schema and a small
 //! service behind it.
 
+mod exposure;
 mod http;
 mod multipart;
+mod operations;
+mod persisted;
 mod rates;
+mod slow;
 mod socket;
 
 use std::collections::HashMap;
@@ -33,7 +37,7 @@ use super::auth::{auth, viewer};
 use super::error::Codes;
 use super::origin::origin;
 use super::upload::Upload;
-use super::{Backend, Lifetime, Limits};
+use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection, Patient, PersistedQueries};
 
 const TOKEN: &str = "good-token";
 const UPLOAD_BYTES: u64 = 100_000;
@@ -216,11 +220,22 @@ impl Server {
     }
 
     async fn with(limits: Limits) -> Self {
+        Self::exposed(limits, Exposure::default(), "http://localhost").await
+    }
+
+    async fn exposed(limits: Limits, exposure: Exposure, public_url: &str) -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let (fake, lifetime) = (Fake::new(), Lifetime::default());
-        let schema = Schema::build(Query, Mutation, Watch).extension(Codes).finish();
-        let app = super::router(schema, fake.clone(), limits, lifetime.clone());
+        let acceptor = Patient::new(acceptor, &limits);
+        let mut schema = Schema::build(Query, Mutation, Watch)
+            .extension(PersistedQueries::default())
+            .extension(Codes);
+        if !exposure.introspection {
+            schema = schema.extension(NoIntrospection);
+        }
+        let backend = fake.clone();
+        let app = super::router(schema.finish(), backend, limits, exposure, public_url, lifetime.clone());
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(app));
         Self {
             address,

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::super::Limits;
+use super::persisted::by_hash;
 use super::{Server, TOKEN};
 
 pub(super) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -136,6 +137,34 @@ async fn an_operation_that_was_not_begun_is_an_error_message() {
         assert_eq!(extensions["code"], "INVALID_INPUT", "{next}");
         assert_eq!(client.hear().await["type"], "complete");
     }
+}
+
+#[tokio::test]
+async fn a_query_is_known_by_its_hash() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let query = "subscription { ticks(count: 1) }";
+    let [unknown, told] = [None, Some(query)].map(|text| by_hash(query, text));
+    for (id, payload) in [("a", &unknown), ("b", &told), ("c", &unknown)] {
+        client
+            .say(&json!({"type": "subscribe", "id": id, "payload": payload}))
+            .await;
+        let answer = client.hear().await;
+        if id == "a" {
+            let error = &answer["payload"][0];
+            assert_eq!(error["message"], "PersistedQueryNotFound", "{answer}");
+            assert_eq!(error["extensions"]["code"], "PERSISTED_QUERY_NOT_FOUND");
+        } else {
+            assert_eq!(answer["payload"]["data"]["ticks"], 0, "{answer}");
+            assert_eq!(client.hear().await["type"], "complete");
+        }
+    }
+    // Those of HTTP are the same.
+    let answer = server.json(Some(TOKEN), &unknown.to_string()).await;
+    assert_eq!(
+        answer.refused(200, "BAD_REQUEST"),
+        "Subscriptions are not supported on this transport."
+    );
 }
 
 #[tokio::test]
