@@ -39,7 +39,9 @@ fn locale(tag: &str) -> Result<String> {
     let fits = |part: &str, least: usize, plain: fn(&u8) -> bool| {
         (least..=8).contains(&part.len()) && part.bytes().all(|b| plain(&b))
     };
-    let language = parts.next().is_some_and(|p| fits(p, 2, u8::is_ascii_alphabetic));
+    let language = parts
+        .next()
+        .is_some_and(|p| p.len() <= 3 && fits(p, 2, u8::is_ascii_alphabetic));
     if language && parts.all(|p| fits(p, 2, u8::is_ascii_alphanumeric)) && tag.trim().len() <= 35 {
         Ok(tag.trim().to_owned())
     } else {
