@@ -12,7 +12,7 @@ use tests::mailbox;
 use tests::smtp::{Received, Security, Smtp, Whim};
 use tests::world::{Mode, Setup, World};
 
-const COMES: Duration = Duration::from_secs(60);
+const COMES: Duration = Duration::from_mins(1);
 
 fn letter(to: &str) -> Letter {
     Letter {
@@ -184,5 +184,6 @@ async fn without_a_server_mails_are_files_and_what_waits_is_sealed() {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02X}")).collect()
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+    bytes.concat()
 }

@@ -21,13 +21,15 @@ fn body(kind: &str, number: usize) -> Value {
         }
         // Sixty fragments, each twice in the one before it: 2^60 fields.
         "bombs" => {
-            let fragments: String = (0..60)
+            let fragments: Vec<String> = (0..60)
                 .map(|i| format!(" fragment F{i} on User {{ ...F{0} ...F{0} }}", i + 1))
                 .collect();
+            let fragments = fragments.concat();
             json!({ "query": format!("{{ viewer {{ ...F0 }} }}{fragments} fragment F60 on User {{ id }}") })
         }
         "aliases" => {
-            let aliases: String = (0..5000).map(|i| format!(" a{i:x}:job")).collect();
+            let aliases: Vec<String> = (0..5000).map(|i| format!(" a{i:x}:job")).collect();
+            let aliases = aliases.concat();
             json!({ "query": format!("{{{aliases} }}") })
         }
         other => panic!("no attack is called {other}"),
