@@ -51,17 +51,35 @@ pub async fn invite(service: &Service, scope: &Scope, invitation: &Invitation<'_
         None => scope.admin()?,
     };
     let email = text::email("email", invitation.email)?;
-    rates::admit(
-        service,
-        &[
-            (Rule::InvitationByAccount, viewer.person.0.simple().to_string()),
-            (Rule::CodeByAddress, format!("INVITATION {email}")),
-        ],
-    )
-    .await?;
+    let asks = [
+        (Rule::InvitationByAccount, viewer.person.0.simple().to_string()),
+        (Rule::CodeByAddress, format!("INVITATION {email}")),
+    ];
+    rates::admit(service, &asks).await?;
+    let written = write(service, viewer, invitation, email).await;
+    if written.is_err() {
+        // No mail went out, so none is counted.
+        rates::forgive(service, &asks).await;
+    }
+    let (person, expires_at) = written?;
+    let person = people::by_ids(service, scope, &[person])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("user"))?;
+    Ok(Invited { person, expires_at })
+}
+
+async fn write(
+    service: &Service,
+    viewer: &Viewer,
+    invitation: &Invitation<'_>,
+    email: String,
+) -> Result<(PersonId, DateTime<Utc>)> {
     let token = BASE64.encode(tokens::new_secret(service));
     let expires_at = service.now() + LASTS;
     let mut tx = service.begin().await?;
+    // Of two invitations to the same address the second finds whom the first has entered.
+    organizations::lock(&tx, viewer.organization).await?;
     let (person, role) = invited_person(&tx, viewer, invitation, &email).await?;
     if let Some(department) = invitation.department {
         people::set_department(&tx, viewer.organization, person, Some(department)).await?;
@@ -91,11 +109,7 @@ pub async fn invite(service: &Service, scope: &Scope, invitation: &Invitation<'_
     mail::post(&mut tx, letter).await?;
     audit::record(&tx, viewer, "inviteUser", ("User", person.0), "invited").await?;
     tx.commit().await?;
-    let person = people::by_ids(service, scope, &[person])
-        .await?
-        .pop()
-        .ok_or(Error::NotFound("user"))?;
-    Ok(Invited { person, expires_at })
+    Ok((person, expires_at))
 }
 
 /// Whom the invitation is for, with the address in their row; a new person is made for a new name.

@@ -118,6 +118,13 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) ->
         .await
 }
 
+/// Makes whoever changes what an organization has one of wait for each other.
+pub(crate) async fn lock(tx: &Tx<'_>, id: OrganizationId) -> Result<()> {
+    tx.run("UPDATE organization SET name = name WHERE id = $1", vec![id.into()])
+        .await?;
+    Ok(())
+}
+
 #[derive(FromQueryResult)]
 struct Named {
     name: String,

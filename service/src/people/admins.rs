@@ -2,10 +2,10 @@
 
 use sea_orm::FromQueryResult;
 
-use crate::Tx;
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::id::{OrganizationId, PersonId};
+use crate::{Tx, organizations};
 
 #[derive(FromQueryResult)]
 struct Admin {
@@ -15,11 +15,7 @@ struct Admin {
 /// The admins who can sign in. Whoever asks waits for the others who asked, so that two admins
 /// cannot remove each other at the same time.
 async fn who_can_sign_in(tx: &Tx<'_>, organization: OrganizationId) -> Result<Vec<PersonId>> {
-    tx.run(
-        "UPDATE organization SET name = name WHERE id = $1",
-        vec![organization.into()],
-    )
-    .await?;
+    organizations::lock(tx, organization).await?;
     let admins: Vec<Admin> = tx
         .all(
             "SELECT id FROM person WHERE organization_id = $1 AND role = 'ADMIN' AND status = 'ACTIVE' \

@@ -17,6 +17,9 @@ use tests::world::{Mode, PASSWORD, Setup, World, address};
 /// Others wait no longer than so many times what they wait in the calm part.
 const MOST: f64 = 3.0;
 
+/// One scene at a time: each measures how long others wait.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 pub struct Scene {
     // Ends before the world does.
     pulse: Pulse,
@@ -24,10 +27,12 @@ pub struct Scene {
     pub organization: OrganizationId,
     pub admin: Client,
     parts: Mutex<Vec<(String, Duration)>>,
+    _turn: tokio::sync::MutexGuard<'static, ()>,
 }
 
 impl Scene {
     pub async fn new() -> Option<Self> {
+        let turn = TURN.lock().await;
         let world = Setup {
             rates: true,
             ..Setup::new(Mode::Processes)
@@ -42,6 +47,7 @@ impl Scene {
             admin,
             pulse,
             parts: Mutex::default(),
+            _turn: turn,
         })
     }
 
