@@ -306,6 +306,7 @@ fn mailer(url: Option<&str>, authority: Option<&str>, from: Option<&str>, data_d
             url,
             authority: authority.as_deref(),
             from,
+            takes: None,
         }),
     };
     made.or_else(|wrong| match wrong {

@@ -36,8 +36,12 @@ pub struct Received {
 pub enum Whim {
     /// Answers this code to the recipient.
     Refuse(u16),
+    /// The same, since we may not send this.
+    Forbid(u16),
     /// Takes nothing and hangs up before the last answer.
     HangUp,
+    /// Takes nothing and says nothing more.
+    FallSilent,
 }
 
 #[derive(Debug, Default)]
@@ -201,6 +205,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                         state.whims.pop_front();
                         format!("{code} no {to} here")
                     }
+                    Some(Whim::Forbid(code)) => {
+                        let code = *code;
+                        state.whims.pop_front();
+                        format!("{code} 5.7.1 you may not send to {to}")
+                    }
                     _ => "250 ok".to_owned(),
                 }
             }
@@ -212,11 +221,13 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                         return None;
                     }
                 }
-                let mut state = state.lock().unwrap();
-                if matches!(state.whims.front(), Some(Whim::HangUp)) {
-                    state.whims.pop_front();
-                    return None;
+                let whim = state.lock().unwrap().whims.pop_front();
+                match whim {
+                    Some(Whim::FallSilent) => std::future::pending().await,
+                    Some(_) => return None,
+                    None => {}
                 }
+                let mut state = state.lock().unwrap();
                 state.received.push(Received {
                     to: to.clone(),
                     data,

@@ -192,6 +192,7 @@ impl World {
                 url,
                 authority: authority.as_deref(),
                 from: None,
+                takes: Some(std::time::Duration::from_secs(2)),
             };
             parts.mailer = Mailer::smtp(&settings).unwrap();
         }

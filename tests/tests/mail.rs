@@ -108,16 +108,23 @@ async fn a_server_that_is_down_at_first_loses_no_mail_processes() {
 async fn what_is_refused_for_now_comes_again_and_what_is_for_ever_does_not() {
     let (world, mut smtp, _folder) = at(Mode::Embedded, Security::Plain).await.unwrap();
     smtp.up();
-    for whim in [Whim::Refuse(450), Whim::Refuse(535), Whim::HangUp] {
+    let whims = [
+        Whim::Refuse(450),
+        Whim::Refuse(535),
+        Whim::Forbid(550),
+        Whim::HangUp,
+        Whim::FallSilent,
+    ];
+    for whim in whims {
         smtp.whim(whim);
         post(&world, "later@example.org").await;
         until(&world, async || waiting(&world).await == 0).await;
     }
-    assert_eq!(addressees(&smtp.received()), ["later@example.org"; 3]);
+    assert_eq!(addressees(&smtp.received()), ["later@example.org"; 5]);
     smtp.whim(Whim::Refuse(550));
     post(&world, "nobody@example.org").await;
     until(&world, async || waiting(&world).await == 0).await;
-    assert_eq!(smtp.received().len(), 3);
+    assert_eq!(smtp.received().len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,10 @@ use uuid::Uuid;
 
 use super::Letter;
 
-/// How long the mail server may take over each of its answers.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the mail server may take to be connected to, and over a whole mail. lettre bounds only
+/// the first.
+const CONNECTS: Duration = Duration::from_secs(20);
+const TAKES: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub enum Mailer {
@@ -22,6 +24,7 @@ pub enum Mailer {
     Smtp {
         transport: Box<AsyncSmtpTransport<Tokio1Executor>>,
         from: Mailbox,
+        takes: Duration,
     },
 }
 
@@ -43,6 +46,8 @@ pub struct SmtpSettings<'a> {
     pub authority: Option<&'a [u8]>,
     /// `Name <address>`; absent: Muster at the server's host.
     pub from: Option<&'a str>,
+    /// How long the server may take over a mail; absent: a minute.
+    pub takes: Option<Duration>,
 }
 
 impl std::fmt::Debug for SmtpSettings<'_> {
@@ -88,7 +93,7 @@ impl Mailer {
         let url = settings.url;
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .map_err(|_| BadMailSetting::Url)?
-            .timeout(Some(TIMEOUT));
+            .timeout(Some(CONNECTS));
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let rest = rest.rsplit('@').next().unwrap_or_default();
         let host = rest.split(['/', '?', ':']).next().unwrap_or_default();
@@ -111,6 +116,7 @@ impl Mailer {
         Ok(Self::Smtp {
             transport: Box::new(builder.build()),
             from: mailbox(settings.from, host)?,
+            takes: settings.takes.unwrap_or(TAKES),
         })
     }
 
@@ -153,20 +159,22 @@ impl Mailer {
                     Err(error) => Sent::NotNow(error.to_string()),
                 }
             }
-            Self::Smtp { transport, .. } => match transport.send(message).await {
-                Ok(_) => Sent::Yes,
-                Err(error) => refusal(&error),
+            Self::Smtp { transport, takes, .. } => match tokio::time::timeout(*takes, transport.send(message)).await {
+                Ok(Ok(_)) => Sent::Yes,
+                Ok(Err(error)) => refusal(&error),
+                Err(_) => Sent::NotNow("the server does not answer".into()),
             },
         }
     }
 }
 
-/// Only what says that there is no such recipient is for ever: a server that was set up wrongly
-/// refuses for ever too, until somebody mends it.
+/// Only what says that there is no such recipient is for ever. A server that was set up wrongly, or
+/// that does not let us relay or send under this name (5.7.x of RFC 3463), refuses until somebody
+/// mends it.
 fn refusal(error: &SmtpError) -> Sent {
     const NO_RECIPIENT: [u16; 3] = [550, 551, 553];
     match error.status().map(u16::from) {
-        Some(code) if NO_RECIPIENT.contains(&code) => Sent::Refused(code),
+        Some(code) if NO_RECIPIENT.contains(&code) && !error.to_string().contains("5.7.") => Sent::Refused(code),
         // An answer may repeat the address.
         Some(code) => Sent::NotNow(format!("the server answered {code}")),
         None if error.is_timeout() => Sent::NotNow("the server does not answer".into()),
@@ -184,6 +192,7 @@ mod tests {
             url,
             authority: None,
             from: None,
+            takes: None,
         })
     }
 
