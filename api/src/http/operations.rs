@@ -18,6 +18,11 @@ pub(super) enum Operations {
     List(Vec<Request>),
 }
 
+/// What each operation is given before it runs.
+pub(super) trait Prepare {
+    fn prepare(&self, request: Request) -> impl Future<Output = Result<Request, Refusal>> + Send;
+}
+
 /// What is sent back.
 pub(super) struct Answers {
     pub body: Vec<u8>,
@@ -45,12 +50,8 @@ impl Operations {
         }
     }
 
-    /// `prepare` gives each operation what all of them share.
-    pub(super) async fn run(
-        self,
-        executor: &impl Executor,
-        prepare: impl Fn(Request) -> Request,
-    ) -> Result<Answers, Refusal> {
+    /// `prepare` gives each operation what all of them share, just before it runs.
+    pub(super) async fn run(self, executor: &impl Executor, prepare: &impl Prepare) -> Result<Answers, Refusal> {
         let (list, requests) = match self {
             Self::One(request) => (false, vec![*request]),
             Self::List(requests) => (true, requests),
@@ -60,7 +61,8 @@ impl Operations {
             headers: HeaderMap::new(),
         };
         for (index, request) in requests.into_iter().enumerate() {
-            let response = AssertUnwindSafe(executor.execute(prepare(request)))
+            let request = prepare.prepare(request).await?;
+            let response = AssertUnwindSafe(executor.execute(request))
                 .catch_unwind()
                 .await
                 .map_err(|panic| Refusal::with_status(StatusCode::INTERNAL_SERVER_ERROR, panicked(&*panic)))?;

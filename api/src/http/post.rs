@@ -1,7 +1,8 @@
 //! POST /graphql. Who asks is settled before a byte of the body is read, since it decides how
 //! many bytes will be.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_graphql::{Executor, Request};
 use poem::http::{HeaderMap, header};
@@ -16,7 +17,7 @@ use super::error::Refusal;
 use super::gate::Gate;
 use super::limits::Limits;
 use super::multipart::{FileLimits, Parts};
-use super::operations::{Answers, Operations};
+use super::operations::{Answers, Operations, Prepare};
 use super::upload::Uploads;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
@@ -46,11 +47,17 @@ impl<E: Executor, B: Backend> Post<E, B> {
             .identify(&self.backend)
             .await
             .map_err(|error| Refusal::from(error).closing())?;
+        let seen = Instant::now();
         let lease = self.budget.lease();
         let (operations, uploads) = self.read(headers, &auth, origin, body, &lease).await?;
-        let cell = AuthCell::new(auth);
-        let prepare = |request: Request| request.data(cell.clone()).data(uploads.clone()).data(origin);
-        let answers = operations.run(&self.executor, prepare).await?;
+        let shared = Shared {
+            backend: &self.backend,
+            auth: AuthCell::new(auth),
+            seen: Mutex::new(seen),
+            uploads,
+            origin,
+        };
+        let answers = operations.run(&self.executor, &shared).await?;
         drop(lease);
         Ok(render(answers, accepts_graphql_response(headers)))
     }
@@ -128,6 +135,39 @@ impl<E: Executor, B: Backend> Post<E, B> {
             Kind::Json => photos.div_ceil(3).saturating_mul(4),
         };
         photos.saturating_add(rest).min(limits.max_body_bytes)
+    }
+}
+
+/// After so long it is asked again who somebody is: a body that drips in, or the last of a list of
+/// operations, outlives no suspension by more.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What the operations of a request have in common.
+struct Shared<'p, B> {
+    backend: &'p B,
+    auth: AuthCell,
+    /// When the database was asked who that is.
+    seen: Mutex<Instant>,
+    uploads: Uploads,
+    origin: Origin,
+}
+
+impl<B: Backend> Prepare for Shared<'_, B> {
+    async fn prepare(&self, request: Request) -> Result<Request, Refusal> {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Auth::Viewer(viewer) = self.auth.get()
+            && seen.elapsed() >= FRESH
+        {
+            let now = Instant::now();
+            self.auth.set(match self.backend.recheck(viewer.login).await {
+                Ok(viewer) => Auth::Viewer(viewer),
+                Err(service::Error::Unauthenticated) => Auth::Rejected,
+                Err(away) => return Err(away.into()),
+            });
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+        let request = request.data(self.auth.clone()).data(self.uploads.clone());
+        Ok(request.data(self.origin))
     }
 }
 

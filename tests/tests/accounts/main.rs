@@ -3,6 +3,7 @@
 
 mod alike;
 mod device;
+mod held;
 mod tokens;
 
 use std::time::Duration;
