@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::id::{AuditId, OrganizationId, PersonId};
-use crate::organizations::day_begins;
+use crate::organizations::span;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx};
@@ -47,12 +47,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Entry>> {
     let viewer = scope.admin()?;
-    let span = days
-        .map(|(from, to)| {
-            let behind = to.succ_opt().unwrap_or(to);
-            Ok::<_, crate::Error>((day_begins(viewer.timezone, from)?, day_begins(viewer.timezone, behind)?))
-        })
-        .transpose()?;
+    let span = days.map(|days| span(viewer.timezone, days)).transpose()?;
     let body = |values: &mut Values| {
         let mut sql = format!(
             "FROM audit a WHERE a.organization_id = {}",

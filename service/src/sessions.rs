@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::{ClassId, OrganizationId, PersonId, SessionId, VenueId};
 use crate::kinds::SessionState;
-use crate::organizations::day_begins;
+use crate::organizations::span;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
 use crate::{Service, Tx, access, audit, classes, text, venues};
@@ -202,16 +202,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Session>> {
     let viewer = scope.viewer()?;
-    let range = filter
-        .range
-        .map(|(from, to)| -> Result<_> {
-            let end = to
-                .succ_opt()
-                .filter(|_| from <= to)
-                .ok_or_else(|| Error::invalid("range", "range begins on or before its last day"))?;
-            Ok((day_begins(viewer.timezone, from)?, day_begins(viewer.timezone, end)?))
-        })
-        .transpose()?;
+    let range = filter.range.map(|days| span(viewer.timezone, days)).transpose()?;
     let body = |values: &mut Values| {
         let mut sql = format!(
             "FROM session s WHERE {}",

@@ -71,7 +71,14 @@ pub(crate) fn key(name: &str) -> String {
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds the words anywhere in a key.
-pub(crate) fn pattern(search: &str) -> String {
+/// More than any name is refused: `SQLite` matches no pattern beyond 50,000 bytes.
+pub(crate) fn pattern(search: &str) -> Result<String> {
+    if search.trim().chars().count() > NAME_MAX {
+        return Err(Error::invalid(
+            "search",
+            format!("search has at most {NAME_MAX} characters"),
+        ));
+    }
     let mut pattern = String::from("%");
     for c in key(search.trim()).chars().filter(|c| *c != '\0') {
         if matches!(c, '%' | '_' | '\\') {
@@ -80,7 +87,7 @@ pub(crate) fn pattern(search: &str) -> String {
         pattern.push(c);
     }
     pattern.push('%');
-    pattern
+    Ok(pattern)
 }
 
 #[cfg(test)]
@@ -106,6 +113,7 @@ mod tests {
 
     #[test]
     fn a_search_means_its_letters() {
-        assert_eq!(pattern("50%_\\"), "%50\\%\\_\\\\%");
+        assert_eq!(pattern("50%_\\").unwrap(), "%50\\%\\_\\\\%");
+        assert!(pattern(&"x".repeat(201)).is_err());
     }
 }

@@ -116,7 +116,7 @@ pub async fn find(service: &Service, scope: &Scope, id: VenueId) -> Result<Optio
 
 pub async fn list(service: &Service, scope: &Scope, search: Option<&str>, page: &PageRequest) -> Result<Page<Venue>> {
     let viewer = scope.staff()?;
-    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
+    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern).transpose()?;
     let body = |values: &mut Values| {
         let mut sql = format!(
             "FROM venue w WHERE w.organization_id = {}",

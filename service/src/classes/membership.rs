@@ -123,7 +123,8 @@ async fn known(tx: &Tx<'_>, viewer: &Viewer, students: &[NewStudent]) -> Result<
     tx.all(
         &format!(
             "SELECT id, roll_number, name_key, role, status FROM person \
-             WHERE organization_id = {org} AND (id IN {ids} OR roll_number IN {numbers})"
+             WHERE organization_id = {org} AND (id IN {ids} OR roll_number IN {numbers}) ORDER BY id{}",
+            tx.for_share()
         ),
         values.done(),
     )

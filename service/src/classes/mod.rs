@@ -81,7 +81,11 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
     let list = values.list(teachers.iter().copied());
     let known: Vec<Candidate> = tx
         .all(
-            &format!("SELECT role FROM person WHERE organization_id = {org} AND id IN {list} AND status <> 'ERASED'"),
+            &format!(
+                "SELECT role FROM person WHERE organization_id = {org} AND id IN {list} AND status <> 'ERASED' \
+                 ORDER BY id{}",
+                tx.for_share()
+            ),
             values.done(),
         )
         .await?;
@@ -140,7 +144,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Class>> {
     scope.viewer()?;
-    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
+    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern).transpose()?;
     let body = |values: &mut Values| {
         let mut sql = format!(
             "FROM class c WHERE {}",

@@ -118,6 +118,15 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) ->
         .await
 }
 
+/// The span of calendar days there, both within, as instants: from, and until before.
+pub(crate) fn span(zone: Tz, (from, to): (NaiveDate, NaiveDate)) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let behind = to
+        .succ_opt()
+        .filter(|_| from <= to)
+        .ok_or_else(|| Error::invalid("range", "range begins on or before its last day"))?;
+    Ok((day_begins(zone, from)?, day_begins(zone, behind)?))
+}
+
 /// Makes whoever changes what an organization has one of wait for each other.
 pub(crate) async fn lock(tx: &Tx<'_>, id: OrganizationId) -> Result<()> {
     tx.run("UPDATE organization SET name = name WHERE id = $1", vec![id.into()])

@@ -24,7 +24,7 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
-    fn conditions(&self, service: &Service, scope: &Scope, values: &mut Values) -> String {
+    fn conditions(&self, service: &Service, scope: &Scope, pattern: Option<&str>, values: &mut Values) -> String {
         let mut sql = String::new();
         if let Some(role) = self.role {
             sql += &format!(" AND p.role = {}", values.push(role));
@@ -50,8 +50,8 @@ impl UserFilter {
         if let Some(number) = &self.roll_number {
             sql += &format!(" AND p.roll_number = {}", values.push(number.trim().replace('\0', "")));
         }
-        if let Some(search) = self.search.as_deref().filter(|s| !s.trim().is_empty()) {
-            let pattern = values.push(text::pattern(search));
+        if let Some(pattern) = pattern {
+            let pattern = values.push(pattern);
             sql += &format!(
                 " AND (p.name_key LIKE {pattern} ESCAPE '\\' OR lower(p.roll_number) LIKE {pattern} ESCAPE '\\' \
                  OR p.email LIKE {pattern} ESCAPE '\\')"
@@ -64,11 +64,13 @@ impl UserFilter {
 /// The people whom the asker sees in full: all of an admin's organization, a teacher's students.
 pub async fn list(service: &Service, scope: &Scope, filter: &UserFilter, page: &PageRequest) -> Result<Page<Person>> {
     let viewer = scope.staff()?;
+    let search = filter.search.as_deref().filter(|s| !s.trim().is_empty());
+    let pattern = search.map(text::pattern).transpose()?;
     let columns = |values: &mut Values| columns(&access::person_in_full(scope, values, "p.id"));
     let body = |values: &mut Values| {
         let own = values.push(viewer.organization);
         let visible = access::person_in_full(scope, values, "p.id");
-        let filter = filter.conditions(service, scope, values);
+        let filter = filter.conditions(service, scope, pattern.as_deref(), values);
         format!("FROM person p WHERE p.organization_id = {own} AND p.status <> 'ERASED' AND {visible}{filter}")
     };
     page::fetch(service.db.reader(), page, ORDER, columns, body).await
@@ -104,7 +106,7 @@ pub async fn of_class(
     if scope.viewer().is_ok_and(|v| v.role == Role::Student) {
         return Ok(None);
     }
-    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern);
+    let pattern = search.filter(|s| !s.trim().is_empty()).map(text::pattern).transpose()?;
     let now = service.now();
     let columns = |values: &mut Values| columns(&access::person_in_full(scope, values, "p.id"));
     let body = |values: &mut Values| {

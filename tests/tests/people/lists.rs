@@ -184,3 +184,24 @@ async fn pages(world: World) {
 }
 
 both!(pages_hold_while_people_come, pages, |s| Setup { workers: 0, ..s });
+
+/// `SQLite` has a limit for patterns; a name has one long before.
+async fn endless_search(world: World) {
+    let (_, admin) = world.organization("School").await;
+    create(&admin, json!({ "fullName": "Ana", "role": "STUDENT" })).await;
+    let search = "x%".repeat(30_000);
+    for query in [
+        "query($search: String) { users(filter: { search: $search }) { totalCount } }",
+        "query($search: String) { classes(search: $search) { totalCount } }",
+        "query($search: String) { venues(search: $search) { totalCount } }",
+    ] {
+        let answer = admin.raw(query, json!({ "search": search })).await;
+        assert_eq!(code(&answer), "INVALID_INPUT", "{query}");
+        assert_eq!(answer["errors"][0]["extensions"]["field"], "search");
+    }
+}
+
+both!(a_search_is_no_longer_than_a_name, endless_search, |s| Setup {
+    workers: 0,
+    ..s
+});
