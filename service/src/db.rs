@@ -141,10 +141,11 @@ pub(crate) trait Sql: ConnectionTrait + Sized {
         async move { Ok(self.execute_raw(statement).await?.rows_affected()) }
     }
 
-    /// `FOR UPDATE`, where rows can be locked; `SQLite`'s one writer needs none.
+    /// `FOR NO KEY UPDATE`, where rows can be locked: against every other writer, and not against
+    /// new rows that only refer to this one. `SQLite`'s one writer needs none.
     fn for_update(&self) -> &'static str {
         if self.get_database_backend() == DbBackend::Postgres {
-            " FOR UPDATE"
+            " FOR NO KEY UPDATE"
         } else {
             ""
         }

@@ -104,6 +104,9 @@ impl From<DbErr> for Error {
             }
             _ => false,
         };
+        if is_orphan(&error) {
+            return Self::conflict("GONE_MEANWHILE", "what this belongs to was deleted meanwhile");
+        }
         if away {
             tracing::warn!(error = %error, "database away");
             Self::Unavailable("The database")
@@ -140,6 +143,13 @@ impl From<tokio::task::JoinError> for Error {
 /// Whether a statement failed because a row with the same key exists.
 pub(crate) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether a row points at one that is not there any more. The service looks before it writes, so
+/// something was deleted in between. Where a trigger of ours says so, it says it in `SQLite`'s words.
+fn is_orphan(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
+        || error.to_string().contains("FOREIGN KEY constraint failed")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use models::Vision;
 use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
-use service::{Service, media, organizations};
+use service::{Service, accounts, mail, media, organizations};
 use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use queue::Consumer;
 
-/// Between two looks at what was erased and may still lie in the media store.
+/// Between two looks at what is over: erased objects, codes that ran out, old mail.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The models once they are here; none while they are being fetched.
@@ -115,8 +115,13 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
             _ = sweep.tick() => {
-                if let Err(error) = media::remove_discarded(&service).await {
-                    tracing::debug!(%error, "erased objects stay for a while");
+                let swept = async {
+                    mail::sweep(&service).await;
+                    accounts::sweep(&service).await?;
+                    media::remove_discarded(&service).await
+                };
+                if let Err(error) = swept.await {
+                    tracing::debug!(%error, "what is over stays for a while");
                 }
                 continue;
             }

@@ -13,6 +13,9 @@ use crate::rates::{self, Origin, Rule};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx, audit, text};
 
+/// Wrong passwords that a new one makes up for: as many as lock an account.
+const FORGIVEN: usize = 10;
+
 #[derive(FromQueryResult)]
 struct Own {
     full_name: String,
@@ -41,8 +44,26 @@ async fn prove(service: &Service, viewer: &Viewer, field: &'static str, password
 }
 
 /// Shows that it is the owner who asks, as before anything that can't be undone.
-pub(crate) async fn prove_owner(service: &Service, viewer: &Viewer, password: &str) -> Result<()> {
-    prove(service, viewer, "password", password).await.map(|_| ())
+/// Answers the hash that was compared with: what follows holds only while it is still theirs.
+pub(crate) async fn prove_owner(service: &Service, viewer: &Viewer, password: &str) -> Result<String> {
+    let own = prove(service, viewer, "password", password).await?;
+    own.password_hash.ok_or(Error::Unauthenticated)
+}
+
+/// In the transaction of what follows a proof: UNAUTHENTICATED where the password was changed, the
+/// person suspended or the login ended since.
+async fn still_theirs(tx: &Tx<'_>, viewer: &Viewer, proven: Option<String>) -> Result<()> {
+    let holds = tx
+        .run(
+            "UPDATE person SET password_hash = password_hash WHERE id = $1 AND password_hash = $2 \
+             AND status = 'ACTIVE' AND EXISTS (SELECT 1 FROM login l WHERE l.id = $3 AND l.ended_at IS NULL)",
+            vec![viewer.person.into(), proven.into(), viewer.login.into()],
+        )
+        .await?;
+    if holds == 0 {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(())
 }
 
 fn notice(to: String, subject: &str, what: &str) -> Letter {
@@ -99,7 +120,7 @@ struct Whose {
 pub async fn reset_password(service: &Service, origin: Origin, email: &str, code: &str, new: &str) -> Result<u64> {
     let email = text::email("email", email)?;
     rates::admit(service, &[(Rule::LoginByOrigin, origin.to_string())]).await?;
-    passwords::check("newPassword", new, &[&email])?;
+    passwords::check(service, "newPassword", new, &[&email]).await?;
     codes::check(service, Purpose::Reset, &email, code).await?;
     let hash = passwords::rehash(service, new).await?;
     let mut tx = service.begin().await?;
@@ -122,8 +143,11 @@ pub async fn reset_password(service: &Service, origin: Origin, email: &str, code
         "by code",
     )
     .await?;
+    let address = email.clone();
     mail::post(&mut tx, password_changed(email)).await?;
     tx.commit().await?;
+    // Whoever was locked out by wrong guesses comes in again.
+    rates::forgive(service, &vec![(Rule::LoginByAccount, address); FORGIVEN]).await;
     Ok(ended)
 }
 
@@ -139,10 +163,13 @@ pub async fn change_email(
     codes::is_verified(service, &email, verification_token).await?;
     let own = prove(service, viewer, "password", password).await?;
     let mut tx = service.begin().await?;
+    still_theirs(&tx, viewer, own.password_hash).await?;
     codes::spend_verified(&tx, &email, verification_token).await?;
     set_address(&tx, viewer.person, &email).await?;
     audit::record(&tx, viewer, "changeEmail", ("User", viewer.person.0), "changed").await?;
-    if let Some(old) = own.login_email.filter(|old| *old != email) {
+    let old = own.login_email.filter(|old| *old != email);
+    if let Some(old) = old.clone() {
+        mail::forget(&tx, &old).await?;
         let letter = notice(
             old,
             "Your address was changed",
@@ -151,6 +178,9 @@ pub async fn change_email(
         mail::post(&mut tx, letter).await?;
     }
     tx.commit().await?;
+    if let Some(old) = old {
+        mail::erase_delivered(service, &old).await;
+    }
     super::viewer(service, &Scope::from(viewer.clone())).await
 }
 

@@ -53,7 +53,10 @@ pub async fn invite(service: &Service, scope: &Scope, invitation: &Invitation<'_
     let email = text::email("email", invitation.email)?;
     let asks = [
         (Rule::InvitationByAccount, viewer.person.0.simple().to_string()),
-        (Rule::CodeByAddress, format!("INVITATION {email}")),
+        (
+            Rule::CodeByAddress,
+            format!("INVITATION {} {email}", viewer.organization.0),
+        ),
     ];
     rates::admit(service, &asks).await?;
     let written = write(service, viewer, invitation, email).await;

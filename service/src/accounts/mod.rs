@@ -11,7 +11,7 @@ mod profile;
 mod register;
 mod tokens;
 
-pub use codes::{CodeSent, Verified, confirm_email, request_email_verification, request_password_reset};
+pub use codes::{CodeSent, Verified, confirm_email, request_email_verification, request_password_reset, sweep};
 pub use credentials::{change_email, change_password, reset_password};
 pub use invitations::{Invitation, Invited, invite};
 pub use logins::{Tokens, authenticate, login, logout, logout_everywhere, recheck, refresh};

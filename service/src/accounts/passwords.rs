@@ -79,9 +79,20 @@ async fn run<T: Send + 'static>(service: &Service, work: impl FnOnce() -> T + Se
     .await?)
 }
 
-/// Whether this may be somebody's new password. `about` holds what the person is known by: a
-/// password made of that is as good as none.
-pub(crate) fn check(field: &'static str, password: &str, about: &[&str]) -> Result<()> {
+/// Whether this may be somebody's new password; guessing at it takes a while, so not on a thread
+/// that others wait for. `about` holds what the person is known by: a password made of that is as
+/// good as none.
+pub(crate) async fn check(service: &Service, field: &'static str, password: &str, about: &[&str]) -> Result<()> {
+    let password = password.to_owned();
+    let about: Vec<String> = about.iter().map(ToString::to_string).collect();
+    let weigh = move || {
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
+        weigh(field, &password, &about)
+    };
+    service.blocking(weigh).await?
+}
+
+fn weigh(field: &'static str, password: &str, about: &[&str]) -> Result<()> {
     let refuse = |problem: String| Err(Error::invalid(field, problem));
     if password.chars().count() < MIN_CHARACTERS {
         return refuse(format!("a password has at least {MIN_CHARACTERS} characters"));
@@ -114,7 +125,7 @@ pub(crate) async fn rehash(service: &Service, password: &str) -> Result<String> 
 
 /// Checks and hashes a new password.
 pub(crate) async fn hash(service: &Service, field: &'static str, password: &str, about: &[&str]) -> Result<String> {
-    check(field, password, about)?;
+    check(service, field, password, about).await?;
     rehash(service, password).await
 }
 
@@ -168,7 +179,7 @@ mod tests {
             "0987654321",
             "ana.perez@example.org",
         ] {
-            assert!(check("password", weak, &about).is_err(), "{weak}");
+            assert!(weigh("password", weak, &about).is_err(), "{weak}");
         }
         for good in [
             "correct horse battery",
@@ -176,7 +187,7 @@ mod tests {
             "vq9#Lm2!xTzz",
             "🦊🦊 läuft über die Brücke",
         ] {
-            check("password", good, &about).unwrap();
+            weigh("password", good, &about).unwrap();
         }
     }
 
@@ -184,9 +195,9 @@ mod tests {
     fn what_is_too_long_is_refused_and_not_cut() {
         let most = "vq9#Lm2!".repeat(16);
         assert_eq!(most.len(), MAX_BYTES);
-        check("password", &most, &[]).unwrap();
-        assert!(check("password", &format!("{most}x"), &[]).is_err());
+        weigh("password", &most, &[]).unwrap();
+        assert!(weigh("password", &format!("{most}x"), &[]).is_err());
         // Forty-three characters of three bytes each are one byte too many.
-        assert!(check("password", &"€".repeat(43), &[]).is_err());
+        assert!(weigh("password", &"€".repeat(43), &[]).is_err());
     }
 }

@@ -117,10 +117,11 @@ async fn join(tx: &Tx<'_>, token: &str, email: &str, full_name: String) -> Resul
             "this invitation was used, withdrawn or has run out; ask for another",
         )
     };
+    let hash = fingerprint(&[token.trim().as_bytes()]).to_vec();
     let invited: Invited = tx
         .one(
-            "DELETE FROM invitation WHERE token_hash = $1 RETURNING person_id, organization_id, expires_at",
-            vec![fingerprint(&[token.trim().as_bytes()]).to_vec().into()],
+            "SELECT person_id, organization_id, expires_at FROM invitation WHERE token_hash = $1",
+            vec![hash.clone().into()],
         )
         .await?
         .filter(|invited: &Invited| invited.expires_at > tx.service.now())
@@ -135,6 +136,13 @@ async fn join(tx: &Tx<'_>, token: &str, email: &str, full_name: String) -> Resul
         )
         .await?
         .ok_or_else(unknown)?;
+    // The person first, as whoever withdraws an invitation does.
+    let used = tx
+        .run("DELETE FROM invitation WHERE token_hash = $1", vec![hash.into()])
+        .await?;
+    if used == 0 {
+        return Err(unknown());
+    }
     let joins = matches!(known.status, PersonStatus::Invited | PersonStatus::Active) && known.login_email.is_none();
     if !joins {
         return Err(unknown());

@@ -118,7 +118,13 @@ impl Courier {
         match sent {
             Sent::Yes => {
                 self.sent.insert(mail.id);
-                self.finish(mail.id).await?;
+                if !self.finish(mail.id).await? {
+                    // Its addressee was erased while it was on its way.
+                    self.service
+                        .mailer
+                        .take_back(mail.id, &file_mark(&mail.address_hash))
+                        .await;
+                }
                 Ok(true)
             }
             Sent::Refused(code) => {
@@ -143,11 +149,12 @@ impl Courier {
         }
     }
 
-    async fn finish(&mut self, id: Uuid) -> Result<()> {
+    /// Whether it was still in the queue.
+    async fn finish(&mut self, id: Uuid) -> Result<bool> {
         let delete = "DELETE FROM mail WHERE id = $1";
-        self.service.db.writer().run(delete, vec![id.into()]).await?;
+        let gone = self.service.db.writer().run(delete, vec![id.into()]).await?;
         self.sent.remove(&id);
-        Ok(())
+        Ok(gone > 0)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What waits to be sent: a row for each mail, written in the transaction of its reason, with all
 //! that it says sealed.
 
+use std::time::{Duration, SystemTime};
+
 use chrono::DateTime;
 
 use super::{Letter, Mailer};
@@ -70,6 +72,29 @@ pub(crate) async fn forget(tx: &Tx<'_>, address: &str) -> Result<()> {
     tx.run(&format!("DELETE FROM mail WHERE address_hash IN {list}"), values.done())
         .await?;
     Ok(())
+}
+
+/// Removes the `.eml` files of mails that were written a month ago.
+pub async fn sweep(service: &Service) {
+    const KEPT: Duration = Duration::from_hours(30 * 24);
+    let Mailer::Folder { folder, .. } = &service.mailer else {
+        return;
+    };
+    let Ok(mut files) = tokio::fs::read_dir(folder).await else {
+        return;
+    };
+    let now = SystemTime::from(service.now());
+    while let Ok(Some(file)) = files.next_entry().await {
+        let written = file.metadata().await.and_then(|data| data.modified());
+        let is_mail = file.path().extension().is_some_and(|end| end == "eml");
+        let old = written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > KEPT));
+        if is_mail
+            && old
+            && let Err(error) = tokio::fs::remove_file(file.path()).await
+        {
+            tracing::warn!(%error, "an old mail could not be removed");
+        }
+    }
 }
 
 /// Removes the `.eml` files of mails that went to an address. What an SMTP server took is its

@@ -168,6 +168,18 @@ impl Mailer {
     }
 }
 
+impl Mailer {
+    /// Removes a mail that became a file; what an SMTP server took is its recipient's.
+    pub(super) async fn take_back(&self, id: Uuid, mark: &str) {
+        if let Self::Folder { folder, .. } = self {
+            let file = folder.join(format!("{}.{mark}.eml", id.simple()));
+            if let Err(error) = tokio::fs::remove_file(file).await {
+                tracing::warn!(%error, "a delivered mail could not be removed");
+            }
+        }
+    }
+}
+
 /// Only what says that there is no such recipient is for ever. A server that was set up wrongly, or
 /// that does not let us relay or send under this name (5.7.x of RFC 3463), refuses until somebody
 /// mends it.

@@ -144,7 +144,16 @@ pub async fn update_department(
 ) -> Result<Department> {
     let viewer = access::admin_on(service, scope, "department", "department", id.0).await?;
     let tx = service.begin().await?;
-    reach_department(&tx, viewer.organization, Some(id)).await?;
+    // People before departments, as everybody locks them.
+    if let Some(head) = change.head.given() {
+        fit_to_lead(&tx, viewer.organization, head.copied()).await?;
+    }
+    let sql = format!(
+        "SELECT id FROM department WHERE id = $1 AND organization_id = $2{}",
+        tx.for_update()
+    );
+    let found: Option<Locked> = tx.one(&sql, vec![id.into(), viewer.organization.into()]).await?;
+    found.ok_or(Error::NotFound("department"))?;
     let mut fields = Vec::new();
     let mut values = Values::default();
     let mut set = Vec::new();
@@ -159,7 +168,6 @@ pub async fn update_department(
         set.push(format!("code = {}", values.push(text::name("code", code)?)));
     }
     if let Some(head) = change.head.given() {
-        fit_to_lead(&tx, viewer.organization, head.copied()).await?;
         fields.push("head");
         set.push(format!("head_id = {}", values.push(head.copied())));
     }

@@ -3,8 +3,8 @@
 use sea_orm::FromQueryResult;
 
 use crate::db::{Scalar, Sql};
-use crate::error::Result;
-use crate::id::OrganizationId;
+use crate::error::{Error, Result};
+use crate::id::{OrganizationId, PersonId};
 use crate::people::Erased;
 use crate::{Tx, accounts, mail, media};
 
@@ -42,7 +42,24 @@ struct Address {
 
 /// Erases an organization; answers what there was of templates and photos, and the addresses that
 /// its people had.
-pub(crate) async fn erase(tx: &Tx<'_>, id: OrganizationId) -> Result<(Erased, Vec<String>)> {
+///
+/// `proven`: the hash of the password by which its admin showed who they are.
+pub(crate) async fn erase(
+    tx: &Tx<'_>,
+    id: OrganizationId,
+    admin: PersonId,
+    proven: String,
+) -> Result<(Erased, Vec<String>)> {
+    stop_everybody(tx, id).await?;
+    let still: Option<Scalar> = tx
+        .one(
+            "SELECT COUNT(*) AS value FROM person WHERE id = $1 AND password_hash = $2 AND status = 'ACTIVE'",
+            vec![admin.into(), proven.into()],
+        )
+        .await?;
+    if still.is_none_or(|found| found.value == 0) {
+        return Err(Error::Unauthenticated);
+    }
     let addresses: Vec<Address> = tx
         .all(
             "SELECT email AS address FROM person WHERE organization_id = $1 AND email IS NOT NULL \
@@ -88,6 +105,33 @@ pub(crate) async fn erase(tx: &Tx<'_>, id: OrganizationId) -> Result<(Erased, Ve
         tx.run(statement, vec![id.into()]).await?;
     }
     Ok((Erased { templates, photos }, addresses))
+}
+
+/// Nobody writes anything of the organization from now on: jobs are cancelled, and the rows that
+/// everything hangs on are locked, in the order in which everybody else locks them.
+async fn stop_everybody(tx: &Tx<'_>, id: OrganizationId) -> Result<()> {
+    tx.run(
+        "UPDATE job SET status = 'CANCELLED', lease_until = NULL, revision = revision + 1 \
+         WHERE organization_id = $1 AND status IN ('QUEUED', 'RUNNING')",
+        vec![id.into()],
+    )
+    .await?;
+    if !tx.service.db.is_postgres() {
+        return Ok(());
+    }
+    for (table, column) in [
+        ("class", "organization_id"),
+        ("session", "organization_id"),
+        ("person", "organization_id"),
+        ("organization", "id"),
+    ] {
+        // Against new references too, which `for_update` lets pass.
+        let sql = format!(
+            "SELECT COUNT(*) AS value FROM (SELECT 1 FROM {table} WHERE {column} = $1 ORDER BY id FOR UPDATE) l"
+        );
+        tx.one::<Scalar>(&sql, vec![id.into()]).await?;
+    }
+    Ok(())
 }
 
 async fn count(tx: &Tx<'_>, table: &str, id: OrganizationId) -> Result<u64> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{DepartmentId, OrganizationId, PersonId};
 use crate::kinds::{PersonStatus, Role};
 use crate::scope::Scope;
-use crate::{Service, Tx, access, audit, classes, organizations, text};
+use crate::{Service, Tx, access, audit, classes, mail, organizations, text};
 
 /// A person without a login.
 #[derive(Clone, Debug)]
@@ -68,13 +68,14 @@ pub(super) struct Known {
     pub status: PersonStatus,
     pub email: Option<String>,
     pub login_email: Option<String>,
+    pub password_hash: Option<String>,
 }
 
 /// Somebody of this organization who has not been erased; nobody else changes them meanwhile.
 pub(super) async fn lock(tx: &Tx<'_>, organization: OrganizationId, id: PersonId) -> Result<Known> {
     tx.one(
         &format!(
-            "SELECT role, status, email, login_email FROM person \
+            "SELECT role, status, email, login_email, password_hash FROM person \
              WHERE id = $1 AND organization_id = $2{}",
             tx.for_update()
         ),
@@ -97,6 +98,7 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
         classes::leave_all(&tx, id).await?;
     }
     let known = lock(&tx, viewer.organization, id).await?;
+    let mut left_address = None;
     let mut fields = Vec::new();
     let mut values = Values::default();
     let mut set = Vec::new();
@@ -116,6 +118,10 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
         let email = address(email.map(String::as_str))?;
         if email != known.email {
             accounts::withdraw_invitation(&tx, id).await?;
+            if let Some(old) = &known.email {
+                mail::forget(&tx, old).await?;
+                left_address = Some(old.clone());
+            }
         }
         fields.push("email");
         set.push(format!("email = {}", values.push(email)));
@@ -142,6 +148,9 @@ pub async fn update(service: &Service, scope: &Scope, id: PersonId, change: User
         audit::record(&tx, viewer, "updateUser", ("User", id.0), &fields.join(", ")).await?;
     }
     tx.commit().await?;
+    if let Some(old) = left_address {
+        mail::erase_delivered(service, &old).await;
+    }
     one(service, scope, id).await
 }
 

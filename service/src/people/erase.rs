@@ -30,7 +30,7 @@ pub async fn delete_user(service: &Service, scope: &Scope, id: PersonId) -> Resu
     let viewer = access::admin_on(service, scope, "person", "user", id.0).await?;
     let mut tx = service.begin().await?;
     admins::keep_one(&tx, viewer.organization, id).await?;
-    let (_, addresses) = person(&mut tx, viewer.organization, id).await?;
+    let (_, addresses) = person(&mut tx, viewer.organization, id, None).await?;
     audit::record(&tx, viewer, "deleteUser", ("User", id.0), "erased").await?;
     tx.commit().await?;
     clean_up(service, &addresses).await;
@@ -44,13 +44,15 @@ pub async fn delete_account(
     password: &str,
     erase_organization: bool,
 ) -> Result<Erased> {
-    accounts::prove_owner(service, viewer, password).await?;
+    let proven = accounts::prove_owner(service, viewer, password).await?;
     let mut tx = service.begin().await?;
     let last = admins::is_last(&tx, viewer.organization, viewer.person).await?;
     let (erased, addresses) = match (last, erase_organization) {
         (true, true) => {
             accounts::tell_all(&mut tx, LiveLogins::Organization(viewer.organization)).await?;
-            organizations::erase(&tx, viewer.organization).await?
+            let erased = organizations::erase(&tx, viewer.organization, viewer.person, proven).await?;
+            tracing::info!(organization = %viewer.organization.0, "an organization was erased by its last admin");
+            erased
         }
         (true, false) => {
             return Err(Error::conflict(
@@ -66,7 +68,7 @@ pub async fn delete_account(
             ));
         }
         (false, false) => {
-            let erased = person(&mut tx, viewer.organization, viewer.person).await?;
+            let erased = person(&mut tx, viewer.organization, viewer.person, Some(proven)).await?;
             let target = ("User", viewer.person.0);
             audit::record(&tx, viewer, "deleteAccount", target, "erased").await?;
             erased
@@ -105,10 +107,20 @@ struct Crop {
 
 /// Empties a person. The locks are taken in the order in which everybody else takes them: jobs,
 /// classes, sessions, then the person.
-async fn person(tx: &mut Tx<'_>, organization: OrganizationId, id: PersonId) -> Result<(Erased, Vec<String>)> {
+///
+/// `proven`: the hash of the password by which somebody showed that it is their own account.
+async fn person(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    id: PersonId,
+    proven: Option<String>,
+) -> Result<(Erased, Vec<String>)> {
     cancel_jobs(tx, id).await?;
     classes::leave_all(tx, id).await?;
     let known = lock(tx, organization, id).await?;
+    if proven.is_some() && proven != known.password_hash {
+        return Err(Error::Unauthenticated);
+    }
     let addresses = addresses(known);
     forget_what_was_mailed(tx, &addresses).await?;
     accounts::withdraw_invitation(tx, id).await?;

@@ -130,3 +130,19 @@ async fn all_of_it(world: World) {
 }
 
 both!(an_organization_goes_with_all_that_is_its_own, all_of_it);
+
+/// What comes behind an erasure in the same request, or meanwhile, is told that all is gone.
+async fn and_then(world: World) {
+    let (_, admin) = world.organization("Here").await;
+    let answer = admin
+        .raw(
+            "mutation($password: String!) { deleteAccount(password: $password, eraseOrganization: true) { erasedPhotos } \
+             createDepartment(input: { name: \"D\", code: \"D\" }) { department { id } } }",
+            json!({ "password": PASSWORD }),
+        )
+        .await;
+    assert_eq!(answer["data"]["deleteAccount"]["erasedPhotos"], 0, "{answer}");
+    assert_eq!(code(&answer), "CONFLICT", "{answer}");
+}
+
+both!(nothing_is_entered_behind_an_erasure, and_then);
