@@ -46,26 +46,35 @@ async fn scene() -> Option<Scene> {
 }
 
 impl Scene {
-    /// Gives both workers something of another kind to look at, so that what is submitted next waits,
-    /// and is not picked up in passing either.
+    /// Stops the idle workers in their tracks, so that what is submitted next waits. Busy ones would
+    /// take it in passing, and no wake-up would be missed.
+    fn freeze(&self) {
+        self.world.workers.iter().for_each(|worker| worker.signal("STOP"));
+    }
+
+    fn thaw(&self) {
+        self.world.workers.iter().for_each(|worker| worker.signal("CONT"));
+    }
+
+    /// A photo that both workers have a while to do with, each its own.
     async fn occupy(&self) -> Vec<String> {
+        let session = self.school.open_session().await;
         let mut jobs = Vec::new();
-        for _ in 0..2 {
-            let answer = self
-                .school
-                .teacher
-                .upload_raw(
-                    "mutation($photo: PhotoInput!) { identifyFaces(photo: $photo) { job { id } } }",
-                    json!({ "photo": { "upload": null } }),
-                    &[("photo.upload", photo(&[SLOW, SLOW]))],
-                )
-                .await;
-            jobs.push(data(answer)["identifyFaces"]["job"]["id"].as_str().unwrap().to_owned());
+        for _ in &self.workers {
+            jobs.push(self.school.submit(&session, photo(&[SLOW, person(0)])).await);
         }
         for job in &jobs {
             rows::until(&self.world, job, rows::Job::is_in_the_middle).await;
         }
         jobs
+    }
+
+    /// What was in the middle is done as if nothing had been.
+    async fn were_undisturbed(&self, jobs: &[String]) {
+        for job in jobs {
+            let job = ended(&self.school.teacher, job).await;
+            assert_eq!((&job["status"], &job["attempts"]), (&json!("SUCCEEDED"), &json!(1)));
+        }
     }
 
     async fn submit(&self) -> (String, String) {
@@ -102,33 +111,41 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_emptied_before_the_pick_up() {
     let Some(mut scene) = scene().await else { return };
-    let others = scene.occupy().await;
+    scene.freeze();
     let photo = scene.submit().await;
     // The wake-up is sent behind the answer: give it the time to be there and be lost.
     tokio::time::sleep(Duration::from_millis(500)).await;
     scene.redis.empty();
     scene.is_waiting(&photo.1).await;
+    scene.thaw();
     scene.ends_well(&photo).await;
-    for job in others {
-        assert_eq!(ended(&scene.school.teacher, &job).await["attempts"], 1);
-    }
-    // And the next one, whose wake-up is not lost.
+
+    let others = scene.occupy().await;
+    scene.redis.empty();
     let next = scene.submit().await;
     scene.ends_well(&next).await;
+    scene.were_undisturbed(&others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_stopped_and_started_before_the_pick_up() {
     let Some(mut scene) = scene().await else { return };
-    scene.occupy().await;
+    scene.freeze();
     let photo = scene.submit().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     scene.redis.kill();
     scene.is_waiting(&photo.1).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    scene.thaw();
+    rows::stays_queued(&scene.world, &photo.1, Duration::from_secs(3)).await;
     scene.redis.launch().await;
     scene.ends_well(&photo).await;
+
+    let others = scene.occupy().await;
+    scene.redis.kill();
     let next = scene.submit().await;
+    scene.redis.launch().await;
     scene.ends_well(&next).await;
+    scene.were_undisturbed(&others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
