@@ -8,12 +8,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
 
-use super::tokens;
+use super::{letters, tokens};
 use crate::clock::Entropy;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::keys::fingerprint;
-use crate::mail::{self, Block, Letter};
+use crate::mail;
 use crate::rates::{self, Origin, Rule};
 use crate::{Service, Tx, keys, text};
 
@@ -158,7 +158,7 @@ async fn send(service: &Service, origin: Origin, purpose: Purpose, email: &str) 
     if !written {
         return Err(too_early(now, now));
     }
-    mail::post(&mut tx, letter(purpose, serves, email, code)).await?;
+    mail::post(&mut tx, letters::of_code(purpose, serves, email, code)).await?;
     tx.commit().await?;
     Ok(CodeSent {
         expires_at,
@@ -208,48 +208,6 @@ async fn put(
         )
         .await?;
     Ok(written > 0)
-}
-
-fn letter(purpose: Purpose, serves: bool, to: String, code: String) -> Letter {
-    let said = |subject: &str, body: Vec<Block>| Letter {
-        to,
-        subject: subject.to_owned(),
-        body,
-    };
-    let text = |text: &str| Block::Text(text.to_owned());
-    let nothing = text("If you did not ask for this, you need do nothing: without the code nothing happens.");
-    match (purpose, serves) {
-        (Purpose::Reset, true) => said(
-            "Your code for a new password",
-            vec![
-                text("With this code you can set a new password at Muster. It is good for five minutes."),
-                Block::Code(code),
-                nothing,
-            ],
-        ),
-        (Purpose::Reset, false) => said(
-            "There is no login with this address",
-            vec![
-                text("Somebody asked for a new password at Muster for this address, but no login has it."),
-                text("If it was you, try the address with which you registered. Otherwise you need do nothing."),
-            ],
-        ),
-        (_, true) => said(
-            "Your code for Muster",
-            vec![
-                text("With this code you show that this address is yours. It is good for five minutes."),
-                Block::Code(code),
-                nothing,
-            ],
-        ),
-        (_, false) => said(
-            "This address already has a login",
-            vec![
-                text("Somebody asked to register this address at Muster, but it already has a login."),
-                text("If it was you, log in, or ask for a new password. Otherwise you need do nothing."),
-            ],
-        ),
-    }
 }
 
 #[derive(FromQueryResult)]

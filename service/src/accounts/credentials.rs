@@ -3,11 +3,11 @@
 use sea_orm::FromQueryResult;
 
 use super::codes::{self, Purpose};
-use super::{logins, passwords};
+use super::{letters, logins, passwords};
 use crate::db::Sql;
 use crate::error::{Error, Result, is_duplicate};
 use crate::id::{OrganizationId, PersonId};
-use crate::mail::{self, Block, Letter};
+use crate::mail;
 use crate::people::Person;
 use crate::rates::{self, Origin, Rule};
 use crate::scope::{Scope, Viewer};
@@ -66,25 +66,6 @@ async fn still_theirs(tx: &Tx<'_>, viewer: &Viewer, proven: Option<String>) -> R
     Ok(())
 }
 
-fn notice(to: String, subject: &str, what: &str) -> Letter {
-    Letter {
-        to,
-        subject: subject.to_owned(),
-        body: vec![
-            Block::Text(what.to_owned()),
-            Block::Text("If it was not you, ask for a new password at once and tell your school.".to_owned()),
-        ],
-    }
-}
-
-fn password_changed(to: String) -> Letter {
-    notice(
-        to,
-        "Your password was changed",
-        "The password of your login at Muster was changed.",
-    )
-}
-
 /// Ends every other login; this one gets new tokens.
 pub async fn change_password(service: &Service, viewer: &Viewer, current: &str, new: &str) -> Result<logins::Tokens> {
     let own = prove(service, viewer, "currentPassword", current).await?;
@@ -105,7 +86,7 @@ pub async fn change_password(service: &Service, viewer: &Viewer, current: &str, 
     }
     logins::end_all(&mut tx, viewer.person, Some(viewer.login)).await?;
     audit::record(&tx, viewer, "changePassword", ("User", viewer.person.0), "changed").await?;
-    mail::post(&mut tx, password_changed(email)).await?;
+    mail::post(&mut tx, letters::password_changed(email)).await?;
     let renewed = logins::renew(&mut tx, viewer.login).await?;
     logins::finish(service, tx, renewed).await
 }
@@ -144,7 +125,7 @@ pub async fn reset_password(service: &Service, origin: Origin, email: &str, code
     )
     .await?;
     let address = email.clone();
-    mail::post(&mut tx, password_changed(email)).await?;
+    mail::post(&mut tx, letters::password_changed(email)).await?;
     tx.commit().await?;
     // Whoever was locked out by wrong guesses comes in again.
     rates::forgive(service, &vec![(Rule::LoginByAccount, address); FORGIVEN]).await;
@@ -170,12 +151,7 @@ pub async fn change_email(
     let old = own.login_email.filter(|old| *old != email);
     if let Some(old) = old.clone() {
         mail::forget(&tx, &old).await?;
-        let letter = notice(
-            old,
-            "Your address was changed",
-            "Your login at Muster has another address from now on; this one no longer serves.",
-        );
-        mail::post(&mut tx, letter).await?;
+        mail::post(&mut tx, letters::address_changed(old)).await?;
     }
     tx.commit().await?;
     if let Some(old) = old {

@@ -5,13 +5,13 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
 
-use super::tokens;
+use super::{letters, tokens};
 use crate::db::{Scalar, Sql};
 use crate::error::{Error, Result};
 use crate::id::{DepartmentId, PersonId};
 use crate::keys::fingerprint;
 use crate::kinds::{PersonStatus, Role};
-use crate::mail::{self, Block, Letter};
+use crate::mail;
 use crate::people::{self, NewPerson, Person};
 use crate::rates::{self, Rule};
 use crate::scope::{Scope, Viewer};
@@ -105,9 +105,9 @@ async fn write(
         .await?;
     let school = organizations::name(&tx, viewer.organization).await?;
     let letter = if elsewhere.is_some_and(|found| found.value > 0) {
-        taken_letter(email, &school)
+        letters::invitation_elsewhere(email, &school)
     } else {
-        letter(service, email, &school, role, token)
+        letters::invitation(email, &school, role, &service.public_url, token)
     };
     mail::post(&mut tx, letter).await?;
     audit::record(&tx, viewer, "inviteUser", ("User", person.0), "invited").await?;
@@ -189,44 +189,4 @@ pub(crate) async fn withdraw(tx: &Tx<'_>, person: PersonId) -> Result<()> {
     tx.run("DELETE FROM invitation WHERE person_id = $1", vec![person.into()])
         .await?;
     Ok(())
-}
-
-fn letter(service: &Service, to: String, school: &str, role: Role, token: String) -> Letter {
-    let role = match role {
-        Role::Admin => "an admin",
-        Role::Teacher => "a teacher",
-        Role::Student => "a student",
-    };
-    Letter {
-        to,
-        subject: format!("{school} invites you to Muster"),
-        body: vec![
-            Block::Text(format!(
-                "{school} keeps its attendance with Muster and invites you as {role}."
-            )),
-            Block::Text(format!(
-                "Register with this address at {} and enter the invitation below. It is good for seven days.",
-                service.public_url
-            )),
-            Block::Code(token),
-            Block::Text("If you do not know the school, you need do nothing.".to_owned()),
-        ],
-    }
-}
-
-fn taken_letter(to: String, school: &str) -> Letter {
-    Letter {
-        to,
-        subject: format!("{school} invites you to Muster"),
-        body: vec![
-            Block::Text(format!(
-                "{school} keeps its attendance with Muster and invites you, but this address already has a login there."
-            )),
-            Block::Text(
-                "A login belongs to one school. Ask to be invited at another address of yours, or give this login \
-                 another address first."
-                    .to_owned(),
-            ),
-        ],
-    }
 }

@@ -4,6 +4,7 @@
 mod codes;
 mod credentials;
 mod invitations;
+mod letters;
 mod logins;
 mod operator;
 mod passwords;
