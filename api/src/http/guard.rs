@@ -12,6 +12,8 @@ use super::demand;
 const MAX_NESTING: usize = 128;
 /// Besides strings, which may well be photos.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Names, numbers, strings and signs. The parser takes microseconds for each, on an async thread.
+const MAX_TOKENS: usize = 4000;
 
 /// Parses the request's query, unless it would cost too much to go on with.
 pub(super) fn check(request: &mut Request) -> ServerResult<()> {
@@ -26,6 +28,11 @@ pub(super) fn check(request: &mut Request) -> ServerResult<()> {
             MAX_TEXT_BYTES / 1024
         ));
     }
+    if text.tokens > MAX_TOKENS {
+        return refuse(format!(
+            "The query has more than {MAX_TOKENS} tokens (names, values and signs); long lists go into variables"
+        ));
+    }
     demand::check(request.parsed_query()?).or_else(refuse)
 }
 
@@ -33,10 +40,12 @@ pub(super) fn check(request: &mut Request) -> ServerResult<()> {
 struct Text {
     nesting: usize,
     bytes: usize,
+    tokens: usize,
 }
 
 /// Looks at the brackets outside strings and comments. A text that isn't GraphQL may be
-/// measured wrong, but never below what the parser descends before it notices.
+/// measured wrong, but never below what the parser descends before it notices. The three dots of
+/// a spread count as three tokens.
 fn measure(query: &str) -> Text {
     let bytes = query.as_bytes();
     let mut text = Text::default();
@@ -45,24 +54,41 @@ fn measure(query: &str) -> Text {
         let length = match byte {
             b'#' => line(&bytes[at..]),
             b'"' => {
+                text.tokens += 1;
                 at += string(&bytes[at..]);
                 continue;
             }
+            byte if is_word(byte) => {
+                text.tokens += 1;
+                bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
+            }
+            b',' => 1,
+            byte if byte.is_ascii_whitespace() => 1,
             b'{' | b'[' | b'(' => {
                 depth += 1;
                 text.nesting = text.nesting.max(depth);
+                text.tokens += 1;
                 1
             }
             b'}' | b']' | b')' => {
                 depth = depth.saturating_sub(1);
+                text.tokens += 1;
                 1
             }
-            _ => 1,
+            _ => {
+                text.tokens += 1;
+                1
+            }
         };
         text.bytes += length;
         at += length;
     }
     text
+}
+
+/// Of a name or a number, the signs of a number excepted.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Length of the rest of the line.
@@ -127,6 +153,17 @@ mod tests {
         assert_eq!(measure(&format!("\"\" {many}")).nesting, 50);
         assert_eq!(measure(&format!("\"{many}\n{many}")).nesting, 50);
         assert_eq!(measure("\"\\").nesting, 0);
+    }
+
+    #[test]
+    fn tokens_are_bounded_before_they_are_parsed() {
+        // Two braces, and a name, a colon and a name each.
+        let aliases = |n: usize| (0..n).fold(String::new(), |all, i| all + &format!("a{i}:b, "));
+        let message = refused(format!("{{ {} }}", aliases(1333))).unwrap();
+        assert!(message.contains("4000 tokens"), "{message}");
+        let message = refused(format!("{{ {} }}", aliases(1332))).unwrap();
+        assert!(message.contains("at its root"), "{message}");
+        assert_eq!(measure("{ a(b: \"c d\", e: [1, -2]) ...F } # g").tokens, 19);
     }
 
     #[test]

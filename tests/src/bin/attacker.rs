@@ -1,6 +1,7 @@
 //! Somebody on a machine of their own who wishes the server ill: a program apart, so that a test
 //! can run it at the lowest priority and what it costs to attack is not taken from the server.
-//! `attacker BASE FROM KIND COUNT AT_ONCE` prints how often each code was answered.
+//! `attacker BASE FROM KIND COUNT AT_ONCE` prints how often each code was answered. The kind
+//! `class` means no ill: pupils sign in, whose addresses come by standard input, one a line.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,15 +11,19 @@ use std::time::Duration;
 
 use futures_util::stream;
 use serde_json::{Value, json};
+use tests::world::PASSWORD;
 
-const LOGIN: &str =
-    "mutation($email: String!) { login(email: $email, password: \"a wrong password\") { accessToken } }";
+const LOGIN: &str = "mutation($email: String!, $password: String!) { login(email: $email, password: $password) { \
+     accessToken } }";
 
-fn body(kind: &str, number: usize) -> Value {
+fn login(email: &str, password: &str) -> Value {
+    json!({ "query": LOGIN, "variables": { "email": email, "password": password } })
+}
+
+fn body(kind: &str, number: usize, pupils: &[String]) -> Value {
     match kind {
-        "logins" => {
-            json!({ "query": LOGIN, "variables": { "email": format!("pupil{}@example.org", number % 500) } })
-        }
+        "logins" => login(&format!("pupil{}@example.org", number % 500), "a wrong password"),
+        "class" => login(&pupils[number], PASSWORD),
         // Sixty fragments, each twice in the one before it: 2^60 fields.
         "bombs" => {
             let fragments: Vec<String> = (0..60)
@@ -36,13 +41,13 @@ fn body(kind: &str, number: usize) -> Value {
     }
 }
 
-async fn ask(http: &reqwest::Client, base: &str, kind: &str, number: usize) -> String {
+async fn ask(http: &reqwest::Client, base: &str, kind: &str, number: usize, pupils: &[String]) -> String {
     let request = http.post(format!("{base}/graphql"));
     let request = match kind {
         // A body without an end, and one of ten bytes a second.
         "endless" => json_stream(request, 64 * 1024, Duration::ZERO),
         "drip" => json_stream(request, 10, Duration::from_secs(1)),
-        _ => request.json(&body(kind, number)),
+        _ => request.json(&body(kind, number, pupils)),
     };
     match request.send().await {
         Err(_) => "CUT".to_owned(),
@@ -73,10 +78,15 @@ async fn main() {
     let (base, from, kind) = (word(), word(), word());
     let (count, at_once): (usize, usize) = (word().parse().expect("a number"), word().parse().expect("a number"));
     let from: IpAddr = from.parse().expect("an address");
+    let pupils = match kind.as_str() {
+        "class" => std::io::stdin().lines().map(|line| line.expect("an address")).collect(),
+        _ => Vec::new(),
+    };
+    let pupils: Arc<[String]> = pupils.into();
     let next = Arc::new(AtomicUsize::new(0));
     let mut attackers = Vec::new();
     for _ in 0..at_once {
-        let (base, kind, next) = (base.clone(), kind.clone(), next.clone());
+        let (base, kind, next, pupils) = (base.clone(), kind.clone(), next.clone(), pupils.clone());
         attackers.push(tokio::spawn(async move {
             let http = reqwest::Client::builder()
                 .local_address(from)
@@ -88,7 +98,9 @@ async fn main() {
                 if number >= count {
                     return codes;
                 }
-                *codes.entry(ask(&http, &base, &kind, number).await).or_default() += 1;
+                *codes
+                    .entry(ask(&http, &base, &kind, number, &pupils).await)
+                    .or_default() += 1;
             }
         }));
     }

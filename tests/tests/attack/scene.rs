@@ -1,5 +1,6 @@
 //! A server with production's limits, somebody who goes on using it, and what is done to it.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -83,27 +84,36 @@ impl Scene {
         println!("{part}: {count} requests of others, p50 {median:.1?}, p95 {most:.1?} ({times:.2} of calm)");
     }
 
-    /// Runs the attacker at the lowest priority; answers how often each code came back.
+    /// Runs the attacker; answers how often each code came back.
     pub async fn assault(&self, kind: &str, from: &str, count: usize, at_once: usize) -> Value {
+        let codes = self
+            .run([kind, from, &count.to_string(), &at_once.to_string()], "")
+            .await;
+        self.after(kind);
+        println!("{kind}: {codes}");
+        codes
+    }
+
+    /// Signs everybody in at once.
+    pub async fn class_signs_in(&self, from: &str, pupils: &[String]) -> Value {
+        let count = pupils.len().to_string();
+        self.run(["class", from, &count, &count], &pupils.join("\n")).await
+    }
+
+    /// At the lowest priority, as a machine of its own would take nothing from the server's.
+    async fn run(&self, [kind, from, count, at_once]: [&str; 4], input: &str) -> Value {
         let attacker = program().with_file_name("attacker");
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(attacker);
-        command.args([
-            &self.world.bases[0],
-            from,
-            kind,
-            &count.to_string(),
-            &at_once.to_string(),
-        ]);
-        command.stderr(Stdio::inherit());
-        let done = tokio::task::spawn_blocking(move || command.output().unwrap())
+        command.args([&self.world.bases[0], from, kind, count, at_once]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
             .await
             .unwrap();
         assert!(done.status.success());
-        self.after(kind);
-        let codes = String::from_utf8(done.stdout).unwrap();
-        println!("{kind}: {}", codes.trim());
-        serde_json::from_str(&codes).unwrap()
+        serde_json::from_slice(&done.stdout).unwrap()
     }
 
     /// Judges how long others waited, where the machine is the test's alone (`MUSTER_LONG=1`);
