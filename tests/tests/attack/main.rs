@@ -14,6 +14,7 @@ use service::kinds::Role;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_refused_and_others_go_on() {
     let Some(scene) = Scene::new().await else { return };
+    let photo = tricks::a_photo(&scene).await;
     scene.calm().await;
 
     let codes = scene.assault("logins", "127.0.0.66", 10_000, 4).await;
@@ -27,16 +28,16 @@ async fn a_flood_is_refused_and_others_go_on() {
         let codes = scene.assault(kind, "127.0.0.67", 500, 2).await;
         assert_eq!(codes, serde_json::json!({ "BAD_REQUEST": 500 }), "{kind}");
     }
-    let codes = scene.assault("endless", "127.0.0.68", 40, 4).await;
+    let codes = scene.assault("endless", "127.0.0.68", 400, 4).await;
     // Whoever goes on sending may not hear why they are cut off.
     let heard = codes["PAYLOAD_TOO_LARGE"].as_u64().unwrap_or(0);
-    assert_eq!(heard + codes["CUT"].as_u64().unwrap_or(0), 40, "{codes}");
+    assert_eq!(heard + codes["CUT"].as_u64().unwrap_or(0), 400, "{codes}");
     let codes = scene.assault("drip", "127.0.0.69", 2, 2).await;
     let heard = codes["BAD_REQUEST"].as_u64().unwrap_or(0);
     assert_eq!(heard + codes["CUT"].as_u64().unwrap_or(0), 2, "{codes}");
     tricks::forged_tokens(&scene).await;
     tricks::spent_refresh(&scene).await;
-    tricks::edited_names(&scene).await;
+    tricks::edited_names(&scene, &photo).await;
     tricks::guessed_codes(&scene).await;
     scene.after("forgeries and guesses");
     scene.verdict();
