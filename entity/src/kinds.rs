@@ -36,7 +36,14 @@ kinds! {
         CheckIn = "CHECK_IN",
         Auto = "AUTO",
     }
-    JobKind { Recognize = "RECOGNIZE", Enrol = "ENROL", Identify = "IDENTIFY" }
+    JobKind {
+        Recognize = "RECOGNIZE",
+        Enrol = "ENROL",
+        Identify = "IDENTIFY",
+        CheckIn = "CHECK_IN",
+        Export = "EXPORT",
+    }
+    NoticeKind { Marked = "MARKED", Absent = "ABSENT" }
     JobStatus {
         Queued = "QUEUED",
         Running = "RUNNING",

@@ -16,6 +16,8 @@ pub struct Model {
     pub title: Option<String>,
     pub starts_at: DateTimeUtc,
     pub ends_at: DateTimeUtc,
+    /// in the organization's time zone, days since 1970-01-01
+    pub day: i32,
     pub state: SessionState,
     pub event_seq: i64,
     pub present: i32,
@@ -25,6 +27,8 @@ pub struct Model {
     pub expected: i32,
     pub created_by: Option<Uuid>,
     pub created_at: DateTimeUtc,
+    /// when anything that is shown changed last
+    pub touched_at: DateTimeUtc,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

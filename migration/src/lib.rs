@@ -3,6 +3,7 @@
 
 mod accounts;
 mod first;
+mod roll;
 mod sql;
 
 use sea_orm_migration::prelude::*;
@@ -12,7 +13,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(first::First), Box::new(accounts::Accounts)]
+        vec![
+            Box::new(first::First),
+            Box::new(accounts::Accounts),
+            Box::new(roll::Roll),
+        ]
     }
 }
 

@@ -42,7 +42,7 @@ impl Clock for ManualClock {
 
 /// Whether an instant is of a time that a school may mean, and that both databases can keep.
 pub(crate) fn is_sensible(instant: DateTime<Utc>) -> bool {
-    (1900..=9000).contains(&instant.year())
+    (1970..=9000).contains(&instant.year())
 }
 
 pub trait Entropy: Send + Sync + std::fmt::Debug {

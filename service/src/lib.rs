@@ -160,6 +160,7 @@ impl Service {
             service: self,
             topics: Vec::new(),
             wake_ups: Vec::new(),
+            weeks: attendance::weeks::Moved::default(),
         })
     }
 }
@@ -187,6 +188,7 @@ pub(crate) struct Tx<'s> {
     service: &'s Service,
     topics: Vec<Topic>,
     wake_ups: Vec<WakeUp>,
+    weeks: attendance::weeks::Moved,
 }
 
 impl Deref for Tx<'_> {
@@ -225,7 +227,8 @@ impl Tx<'_> {
 
     /// A commit whose answer is lost may have happened: the error is [`Error::Unavailable`], and
     /// whoever gets it must leave everything as it would be afterwards.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        attendance::weeks::write(&mut self).await?;
         self.inner.commit().await.map_err(|error| {
             tracing::warn!(%error, "a commit was not confirmed");
             Error::Unavailable("The database")

@@ -179,6 +179,8 @@ async fn work(
     reporter.matching().await;
     let written = match claim.kind {
         JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
+        // In their own branches.
+        JobKind::CheckIn | JobKind::Export => return Err(Stop::Service(Error::NotFound("handler"))),
         JobKind::Recognize | JobKind::Identify => {
             let Some(EnrolledPhoto {
                 photo,

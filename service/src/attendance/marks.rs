@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, FromQueryResult, IntoActiveModel};
 
-use super::{Tally, roll, rules};
+use super::{Tally, roll, rules, weeks};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
@@ -79,6 +79,7 @@ pub(crate) struct Locked {
     pub id: SessionId,
     pub organization_id: OrganizationId,
     pub starts_at: DateTime<Utc>,
+    pub day: i32,
     pub state: SessionState,
     pub late_after_minutes: i32,
     event_seq: i64,
@@ -94,7 +95,7 @@ pub(crate) async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Locked> {
     };
     tx.one(
         &format!(
-            "SELECT s.id, s.organization_id, s.starts_at, s.state, o.late_after_minutes, \
+            "SELECT s.id, s.organization_id, s.starts_at, s.day, s.state, o.late_after_minutes, \
              s.event_seq, s.present, s.late, s.excused, s.absent, s.expected \
              FROM session s JOIN organization o ON o.id = s.organization_id WHERE s.id = $1{lock}"
         ),
@@ -270,12 +271,15 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
                 Some(MarkStatus::Absent) => tally.absent += by,
                 None => {}
             }
+            if let (Some(status), true) = (status, weeks::counts(session.state)) {
+                tx.weeks.add(session, change.student, status, by);
+            }
         }
     }
     tx.run(
         &format!(
             "UPDATE session SET event_seq = $1, present = $2, late = $3, excused = $4, absent = $5, \
-             expected = {} WHERE id = $6",
+             expected = {}, touched_at = $7 WHERE id = $6",
             roll::expected()
         ),
         vec![
@@ -285,10 +289,12 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
             tally.excused.into(),
             tally.absent.into(),
             session.id.into(),
+            now.into(),
         ],
     )
     .await?;
     tx.announce(Topic::Session(session.id));
+    tx.announce(Topic::Sessions(session.organization_id));
     Ok(())
 }
 

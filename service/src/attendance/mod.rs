@@ -4,6 +4,7 @@ pub mod marks;
 pub mod roll;
 mod rules;
 pub mod stream;
+pub(crate) mod weeks;
 
 use sea_orm::FromQueryResult;
 

@@ -34,8 +34,11 @@ pub(crate) fn expected() -> String {
 /// After a change of one session.
 pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
     tx.run(
-        &format!("UPDATE session SET expected = {} WHERE id = $1", expected()),
-        vec![session.into()],
+        &format!(
+            "UPDATE session SET expected = {}, touched_at = $2 WHERE id = $1",
+            expected()
+        ),
+        vec![session.into(), tx.service.now().into()],
     )
     .await?;
     Ok(())
@@ -45,10 +48,10 @@ pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
 pub(crate) async fn recount_class(tx: &Tx<'_>, class: ClassId) -> Result<()> {
     tx.run(
         &format!(
-            "UPDATE session SET expected = {} WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')",
+            "UPDATE session SET expected = {}, touched_at = $2 WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')",
             expected()
         ),
-        vec![class.into()],
+        vec![class.into(), tx.service.now().into()],
     )
     .await?;
     Ok(())

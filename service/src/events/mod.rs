@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(crate) use hub::Hub;
 pub use redis::RedisAnnouncer;
 
-use crate::id::{JobId, LoginId, SessionId};
+use crate::id::{JobId, LoginId, OrganizationId, SessionId};
 
 /// How many announcements a slow listener may be behind; after that it looks at everything.
 const BACKLOG: usize = 1024;
@@ -21,6 +21,10 @@ const BACKLOG: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     Session(SessionId),
+    /// Any session of an organization.
+    Sessions(OrganizationId),
+    /// What waits for a person to look at, anywhere in an organization.
+    Reviews(OrganizationId),
     Job(JobId),
     /// A login began or ended.
     Login(LoginId),
@@ -32,6 +36,8 @@ impl std::fmt::Display for Topic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Session(id) => write!(f, "session/{}", id.0),
+            Self::Sessions(id) => write!(f, "sessions/{}", id.0),
+            Self::Reviews(id) => write!(f, "reviews/{}", id.0),
             Self::Job(id) => write!(f, "job/{}", id.0),
             Self::Login(id) => write!(f, "login/{}", id.0),
             Self::Mail => f.write_str("mail"),
@@ -54,6 +60,8 @@ impl FromStr for Topic {
         let id: Uuid = id.parse().map_err(|_| NoTopic)?;
         match kind {
             "session" => Ok(Self::Session(SessionId(id))),
+            "sessions" => Ok(Self::Sessions(OrganizationId(id))),
+            "reviews" => Ok(Self::Reviews(OrganizationId(id))),
             "job" => Ok(Self::Job(JobId(id))),
             "login" => Ok(Self::Login(LoginId(id))),
             _ => Err(NoTopic),
@@ -99,6 +107,8 @@ mod tests {
         let id = Uuid::from_u128(7);
         for topic in [
             Topic::Session(SessionId(id)),
+            Topic::Sessions(OrganizationId(id)),
+            Topic::Reviews(OrganizationId(id)),
             Topic::Job(JobId(id)),
             Topic::Login(LoginId(id)),
             Topic::Mail,

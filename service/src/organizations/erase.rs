@@ -10,12 +10,15 @@ use crate::{Tx, accounts, mail, media};
 
 /// Every table of an organization's own, in an order in which no row is left pointing at nothing.
 /// Departments and people point at each other, so they come by themselves.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 20] = [
     "audit",
     "feedback",
     "idempotency",
     "invitation",
     "login",
+    "notice",
+    "export",
+    "student_week",
     "mark_change",
     "mark",
     "face",

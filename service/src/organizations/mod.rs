@@ -127,6 +127,33 @@ pub(crate) fn span(zone: Tz, (from, to): (NaiveDate, NaiveDate)) -> Result<(Date
     Ok((day_begins(zone, from)?, day_begins(zone, behind)?))
 }
 
+/// Days since 1970-01-01, as sessions keep them.
+pub(crate) fn day_number(day: NaiveDate) -> i32 {
+    // A day of chrono's is less than 100 million days away.
+    i32::try_from((day - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
+}
+
+#[expect(dead_code, reason = "the statistics read days by it")]
+pub(crate) fn day_of_number(number: i32) -> NaiveDate {
+    NaiveDate::default() + chrono::TimeDelta::days(number.into())
+}
+
+#[derive(FromQueryResult)]
+struct Zoned {
+    timezone: String,
+}
+
+/// The organization's time zone, which stays what it is until the transaction ends.
+pub(crate) async fn zone_of(tx: &Tx<'_>, id: OrganizationId) -> Result<Tz> {
+    let found: Option<Zoned> = tx
+        .one(
+            &format!("SELECT timezone FROM organization WHERE id = $1{}", tx.for_share()),
+            vec![id.into()],
+        )
+        .await?;
+    zone(&found.ok_or(Error::NotFound("organization"))?.timezone)
+}
+
 /// Makes whoever changes what an organization has one of wait for each other.
 pub(crate) async fn lock(tx: &Tx<'_>, id: OrganizationId) -> Result<()> {
     tx.run("UPDATE organization SET name = name WHERE id = $1", vec![id.into()])

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::OrganizationId;
 use crate::recognition::Embedder;
 use crate::scope::Scope;
-use crate::{Service, Tx, audit, text};
+use crate::{Service, Tx, audit, sessions, text};
 
 /// What is to change. `radius` alone can be cleared, and the thresholds, which are then the catalog's.
 #[derive(Clone, Debug, Default)]
@@ -226,6 +226,9 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
         let id = values.push(viewer.organization);
         let sql = format!("UPDATE organization SET {} WHERE id = {id}", set.join(", "));
         tx.run(&sql, values.done()).await?;
+        if change.timezone.given().is_some() {
+            sessions::move_days(&tx, viewer.organization).await?;
+        }
         if thresholds {
             set_thresholds(&tx, viewer.organization, &change).await?;
         }

@@ -30,6 +30,7 @@ pub struct Claim {
     pub session_id: Option<SessionId>,
     pub class_id: Option<ClassId>,
     pub person_id: Option<PersonId>,
+    pub payload: serde_json::Value,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
 }
@@ -104,7 +105,7 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
          WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
          ORDER BY j.priority, COALESCE(busy.jobs, 0), j.created_at LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
-         created_at, started_at",
+         payload, created_at, started_at",
         claimable("j", &now),
         claimable("job", &now),
     );

@@ -125,14 +125,18 @@ pub(crate) struct NewJob {
     pub session: Option<SessionId>,
     pub class: Option<ClassId>,
     pub person: Option<PersonId>,
+    /// What the kind needs besides, in a shape of its own.
+    pub payload: serde_json::Value,
 }
 
-/// Someone waits before the screen for an identification, a class for its roll; enrolment can wait.
+/// Someone waits before the screen for an identification, a class for its roll; enrolment and reports can wait.
 const fn priority(kind: JobKind) -> i32 {
     match kind {
         JobKind::Identify => 10,
+        JobKind::CheckIn => 15,
         JobKind::Recognize => 20,
         JobKind::Enrol => 30,
+        JobKind::Export => 40,
     }
 }
 
@@ -158,7 +162,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
         fence: 0,
         lease_until: None,
         payload_version: PAYLOAD_VERSION,
-        payload: serde_json::json!({}),
+        payload: new.payload,
         trace: None,
         revision: 0,
         error_code: None,

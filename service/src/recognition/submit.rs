@@ -106,6 +106,7 @@ impl PhotoOf {
             session,
             class,
             person,
+            payload: serde_json::json!({}),
         }
     }
 

@@ -61,6 +61,7 @@ async fn write(service: &Service, claim: &Claim, bytes: &[u8]) -> Result<(), Err
             }];
             recognition::enrol(service, claim, &embedder, &looked).await
         }
+        other => panic!("no step for {other:?}"),
     }
 }
 
@@ -99,6 +100,7 @@ async fn only_the_last_claim_writes(mut world: World) {
                 enrol(&admin, &school.students[0], std::slice::from_ref(&one)).await,
                 &one,
             ),
+            other => panic!("no step for {other:?}"),
         };
         let lost = claims::claim(service).await.unwrap().unwrap();
         assert_eq!(lost.id.0, rows::uuid(&job));

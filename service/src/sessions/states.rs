@@ -1,0 +1,82 @@
+//! The states that a session goes through.
+
+use chrono::TimeDelta;
+
+use super::{Session, reach, select};
+use crate::attendance::marks::{self, Locked};
+use crate::attendance::{roll, weeks};
+use crate::db::Sql;
+use crate::error::{Error, Result};
+use crate::events::Topic;
+use crate::id::SessionId;
+use crate::kinds::SessionState;
+use crate::scope::Scope;
+use crate::{Service, Tx, audit};
+
+/// How long before its start a session may be opened by hand.
+const OPENS_BEFORE: TimeDelta = TimeDelta::minutes(60);
+
+/// Opens a session by hand; one that was closed opens again and its automatic absences go.
+pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
+    reach(service, scope, id).await?;
+    let viewer = scope.staff()?;
+    let mut tx = service.begin().await?;
+    let session = marks::lock(&tx, id).await?;
+    match session.state {
+        SessionState::Scheduled if service.now() < session.starts_at - OPENS_BEFORE => {
+            return Err(Error::conflict(
+                "TOO_EARLY",
+                "a session opens from 60 minutes before its start",
+            ));
+        }
+        SessionState::Scheduled | SessionState::Closed => {}
+        SessionState::Open => return Err(Error::conflict("ALREADY_OPEN", "the session is open")),
+        SessionState::Cancelled => return Err(Error::conflict("CANCELLED", "the session is cancelled")),
+    }
+    move_to(&mut tx, &session, SessionState::Open).await?;
+    marks::withdraw_automatic(&mut tx, &session).await?;
+    audit::record(&tx, viewer, "openSession", ("Session", id.0), "opened").await?;
+    finish(tx, scope, id).await
+}
+
+/// Closes a session; whoever is on its roll without a mark is absent.
+pub async fn close(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
+    reach(service, scope, id).await?;
+    let viewer = scope.staff()?;
+    let mut tx = service.begin().await?;
+    let session = marks::lock(&tx, id).await?;
+    if session.state != SessionState::Open {
+        return Err(Error::conflict("NOT_OPEN", "only an open session can be closed"));
+    }
+    marks::mark_absent(&mut tx, &session).await?;
+    move_to(&mut tx, &session, SessionState::Closed).await?;
+    audit::record(&tx, viewer, "closeSession", ("Session", id.0), "closed").await?;
+    finish(tx, scope, id).await
+}
+
+/// Its marks begin or end to count with it.
+async fn move_to(tx: &mut Tx<'_>, session: &Locked, state: SessionState) -> Result<()> {
+    tx.run(
+        "UPDATE session SET state = $1, touched_at = $2 WHERE id = $3",
+        vec![state.into(), tx.service.now().into(), session.id.into()],
+    )
+    .await?;
+    match (weeks::counts(session.state), weeks::counts(state)) {
+        (false, true) => weeks::shift(tx, session, 1).await?,
+        (true, false) => weeks::shift(tx, session, -1).await?,
+        _ => {}
+    }
+    tx.announce(Topic::Sessions(session.organization_id));
+    Ok(())
+}
+
+async fn finish(mut tx: Tx<'_>, scope: &Scope, id: SessionId) -> Result<Session> {
+    roll::recount(&tx, id).await?;
+    let session = select(&*tx, scope, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("session"))?;
+    tx.announce(Topic::Session(id));
+    tx.commit().await?;
+    Ok(session)
+}
