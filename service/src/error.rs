@@ -2,6 +2,7 @@
 //! of the contract and nothing else decides what a caller may read.
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use serde::{Deserialize, Serialize};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -72,6 +73,28 @@ impl Error {
     /// Whether the same call may succeed later without anything being changed.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// What was wrong with one row of many, as its sender reads it: can be kept and answered again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowError {
+    pub code: String,
+    pub message: String,
+    /// Where a field of the row was to blame.
+    pub field: Option<String>,
+}
+
+impl From<Error> for RowError {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: error.to_string(),
+            field: match error {
+                Error::Invalid { field, .. } => Some(field.to_owned()),
+                _ => None,
+            },
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 use sea_orm::FromQueryResult;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::db::Sql;
 use crate::error::{Error, Result, is_duplicate};
-use crate::id::JobId;
 use crate::scope::Viewer;
 use crate::{Service, Tx};
 
@@ -43,8 +44,12 @@ struct Row {
     answer: serde_json::Value,
 }
 
-/// The job that the first request made, if there was one.
-pub(crate) async fn find(service: &Service, viewer: &Viewer, request: &Request) -> Result<Option<JobId>> {
+/// What the first request was answered, if there was one.
+pub(crate) async fn find<A: DeserializeOwned>(
+    service: &Service,
+    viewer: &Viewer,
+    request: &Request,
+) -> Result<Option<A>> {
     let row: Option<Row> = service
         .db
         .writer()
@@ -71,7 +76,12 @@ pub(crate) async fn find(service: &Service, viewer: &Viewer, request: &Request) 
 
 /// Keeps the answer; false where another request with the key was faster: roll back and
 /// [`find`] its answer.
-pub(crate) async fn keep(tx: &Tx<'_>, viewer: &Viewer, request: &Request, job: JobId) -> Result<bool> {
+pub(crate) async fn keep(
+    tx: &Tx<'_>,
+    viewer: &Viewer,
+    request: &Request,
+    answer: &(impl Serialize + Sync),
+) -> Result<bool> {
     let now = tx.service.now();
     tx.run(
         "DELETE FROM idempotency WHERE person_id = $1 AND operation = $2 AND key = $3 AND created_at <= $4",
@@ -89,7 +99,7 @@ pub(crate) async fn keep(tx: &Tx<'_>, viewer: &Viewer, request: &Request, job: J
         key: request.key.clone(),
         organization_id: viewer.organization.0,
         request_hash: request.hash.to_vec(),
-        answer: serde_json::to_value(job)?,
+        answer: serde_json::to_value(answer)?,
         created_at: now,
     };
     match tx.insert(vec![row]).await {

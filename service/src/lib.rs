@@ -41,7 +41,7 @@ use uuid::Uuid;
 use clock::{Clock, Entropy};
 use db::Db;
 pub use entity::kinds;
-pub use error::{Error, Result};
+pub use error::{Error, Result, RowError};
 use events::{Announcer, Hub, Topic};
 use keys::KeyRing;
 use queue::{Wake, WakeUp};

@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt};
 use service::attendance::stream;
-use service::queue;
+use service::{queue, sessions};
 
 use super::ids::NodeId;
-use super::types::{AttendanceEvent, Job};
+use super::types::{AttendanceEvent, Job, Session};
 use super::{Answer, scope, service};
 
 pub struct Subscription;
@@ -32,6 +32,18 @@ impl Subscription {
             .await
             .answer()?;
         Ok(events.map(AttendanceEvent))
+    }
+
+    /// sessions of the viewer's classes as they are created or change state or numbers: what a live dashboard needs
+    async fn session_changed(
+        &self,
+        ctx: &Context<'_>,
+        class_id: Option<ID>,
+    ) -> async_graphql::Result<impl Stream<Item = Session> + use<>> {
+        let scope = scope(ctx)?;
+        let class = NodeId::optional(class_id.as_ref())?;
+        let changes = sessions::watch(service(ctx)?, &scope, class).await.answer()?;
+        Ok(changes.map(|session| Session((*session).clone())))
     }
 
     /// the job as it is now, then as it changes (several changes may come as one, the last always comes); completes when the job has ended

@@ -14,7 +14,7 @@ use crate::events::Topic;
 use crate::id::{FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus, SessionState};
 use crate::scope::Scope;
-use crate::{ROWS, Service, Tx, access, audit, people, sessions, text};
+use crate::{ROWS, Service, Tx, access};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Mark {
@@ -140,7 +140,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, session: &Locked, said: &[Statement])
     Ok(changes.len())
 }
 
-async fn of_session(tx: &Tx<'_>, session: SessionId) -> Result<HashMap<PersonId, Mark>> {
+pub(super) async fn of_session(tx: &Tx<'_>, session: SessionId) -> Result<HashMap<PersonId, Mark>> {
     let marks: Vec<Mark> = tx
         .all(
             &format!("SELECT {COLUMNS} FROM mark m WHERE m.session_id = $1"),
@@ -296,58 +296,6 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
     tx.announce(Topic::Session(session.id));
     tx.announce(Topic::Sessions(session.organization_id));
     Ok(())
-}
-
-/// A person marks a student by hand.
-pub async fn mark(
-    service: &Service,
-    scope: &Scope,
-    session: SessionId,
-    student: PersonId,
-    status: MarkStatus,
-    remark: Option<&str>,
-) -> Result<Mark> {
-    sessions::reach(service, scope, session).await?;
-    let viewer = scope.staff()?;
-    let remark = text::remark(remark)?;
-    let mut tx = service.begin().await?;
-    let locked = lock(&tx, session).await?;
-    // What is said of somebody erased could tell who they were.
-    if people::still_here(&tx, [student]).await?.is_empty() {
-        return Err(Error::NotFound("student on this roll"));
-    }
-    match locked.state {
-        SessionState::Cancelled => return Err(Error::conflict("CANCELLED", "the session is cancelled")),
-        SessionState::Scheduled if !matches!(status, MarkStatus::Excused | MarkStatus::Absent) => {
-            return Err(Error::conflict(
-                "NOT_OPEN",
-                "before the session is open, students can only be EXCUSED or ABSENT",
-            ));
-        }
-        _ => {}
-    }
-    if !roll::has(&tx, session, student).await? {
-        return Err(Error::NotFound("student on this roll"));
-    }
-    let said = Statement {
-        student,
-        status,
-        source: MarkSource::Manual,
-        evidence: None,
-        remark,
-        at: service.now(),
-        by: Some(viewer.person),
-        job: None,
-    };
-    if apply(&mut tx, &locked, &[said]).await? > 0 {
-        audit::record(&tx, viewer, "markAttendance", ("Session", session.0), status.word()).await?;
-    }
-    let mark = of_session(&tx, session)
-        .await?
-        .remove(&student)
-        .ok_or(Error::NotFound("mark"))?;
-    tx.commit().await?;
-    Ok(mark)
 }
 
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[MarkId]) -> Result<Vec<Mark>> {

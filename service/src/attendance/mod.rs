@@ -1,5 +1,6 @@
 //! Attendance: marks, the roll they make up, and the history of both.
 
+mod by_hand;
 pub mod marks;
 pub mod roll;
 mod rules;
@@ -10,7 +11,8 @@ use sea_orm::FromQueryResult;
 
 use crate::kinds::SessionState;
 
-pub use marks::{Mark, mark};
+pub use by_hand::{MarkRow, NewMark, mark, mark_many};
+pub use marks::Mark;
 pub(crate) use rules::on_time;
 
 /// What a session's row counts.

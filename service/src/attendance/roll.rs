@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::marks::{self, Mark};
-use crate::db::{Scalar, Sql, Values};
+use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::id::{ClassId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus};
@@ -71,19 +71,6 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
         )
         .await?;
     Ok(rows.into_iter().map(|r| r.person_id).collect())
-}
-
-pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {
-    let found: Option<Scalar> = tx
-        .one(
-            &format!(
-                "SELECT COUNT(*) AS value FROM {} r WHERE r.person_id = $2",
-                roll_of("$1")
-            ),
-            vec![session.into(), student.into()],
-        )
-        .await?;
-    Ok(found.is_some_and(|f| f.value > 0))
 }
 
 /// A line of the roll.

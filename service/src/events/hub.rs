@@ -13,8 +13,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Topic;
 use crate::Service;
 use crate::attendance::stream::{self, Event};
-use crate::id::{JobId, SessionId};
+use crate::id::{JobId, OrganizationId, SessionId};
 use crate::queue::{self, Job};
+use crate::sessions::Session;
+use crate::sessions::watch::Watcher;
 
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that a subscriber may be behind before it must read for itself: more than a class that
@@ -25,10 +27,12 @@ const BEHIND: usize = 1024;
 pub(crate) struct Hub {
     sessions: Watchers<SessionId, broadcast::Sender<Arc<Event>>>,
     jobs: Watchers<JobId, watch::Sender<Option<Arc<Job>>>>,
+    organizations: Watchers<OrganizationId, broadcast::Sender<Arc<Session>>>,
 }
 
 type Shared<T> = Arc<T>;
 pub(crate) type SessionSeat = Seat<broadcast::Sender<Arc<Event>>, broadcast::Receiver<Arc<Event>>>;
+pub(crate) type SessionsSeat = Seat<broadcast::Sender<Arc<Session>>, broadcast::Receiver<Arc<Session>>>;
 pub(crate) type JobSeat = Seat<watch::Sender<Option<Arc<Job>>>, watch::Receiver<Option<Arc<Job>>>>;
 
 #[derive(Debug)]
@@ -70,6 +74,21 @@ impl Hub {
         if new {
             let (service, weak) = (service.clone(), Arc::downgrade(&channel));
             tokio::spawn(watch_session(service, id, start, weak));
+        }
+        Seat {
+            _channel: channel,
+            receiver,
+        }
+    }
+
+    /// Sessions of an organization, as they are created or change from now on.
+    pub fn sessions_of(&self, service: &Service, id: OrganizationId) -> SessionsSeat {
+        let (channel, new) = self.organizations.join(id, || broadcast::Sender::new(BEHIND));
+        let receiver = channel.subscribe();
+        if new {
+            let (service, weak) = (service.clone(), Arc::downgrade(&channel));
+            let watcher = Watcher::new(id, service.now());
+            tokio::spawn(watch_sessions(service, id, watcher, weak));
         }
         Seat {
             _channel: channel,
@@ -131,6 +150,28 @@ async fn watch_session(service: Service, id: SessionId, start: i64, channel: Wea
                 }
             }
             Err(error) => tracing::debug!(%error, session = %id.0, "cannot look for events"),
+        }
+        true
+    })
+    .await;
+}
+
+async fn watch_sessions(
+    service: Service,
+    id: OrganizationId,
+    watcher: Watcher,
+    channel: Weak<broadcast::Sender<Arc<Session>>>,
+) {
+    let watcher = tokio::sync::Mutex::new(watcher);
+    whenever(&service, Topic::Sessions(id), || async {
+        let Some(channel) = channel.upgrade() else { return false };
+        match watcher.lock().await.look(&service).await {
+            Ok(changed) => {
+                for session in changed {
+                    let _ = channel.send(session);
+                }
+            }
+            Err(error) => tracing::debug!(%error, organization = %id.0, "cannot look for sessions"),
         }
         true
     })

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, SessionsSeat};
 pub use redis::RedisAnnouncer;
 
 use crate::id::{JobId, LoginId, OrganizationId, SessionId};

@@ -244,7 +244,7 @@ async fn write(
         });
     tx.insert(photos.collect()).await?;
     if let Some(request) = request
-        && !idempotency::keep(&tx, viewer, request, job).await?
+        && !idempotency::keep(&tx, viewer, request, &job).await?
     {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 mod days;
 mod plan;
 mod states;
+pub(crate) mod watch;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 pub(crate) use days::move_days;
 pub use plan::{NewSession, create};
 pub use states::{close, open};
+pub use watch::watch;
 
 use crate::attendance::{Summary, Tally};
 use crate::db::{Sql, Values};
@@ -22,7 +24,7 @@ use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
 use crate::{Service, access};
 
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, PartialEq, FromQueryResult)]
 pub struct Session {
     pub id: SessionId,
     pub class_id: ClassId,

@@ -123,6 +123,15 @@ pub const SCHOOL: &[Row] = &[
         "FF4",
     ),
     row(
+        "Mutation.markAttendanceBulk",
+        "markAttendanceBulk(inputs: [{ sessionId: @open, studentId: @mate, status: EXCUSED }]) { \
+         results { mark { id } } }",
+        "vv-",
+        "v--",
+        "FFF",
+    )
+    .at("markAttendanceBulk.results.0.mark"),
+    row(
         "Mutation.markAttendance",
         "markAttendance(input: { sessionId: @open, studentId: @mate, status: PRESENT }) { mark { id } }",
         "vv4",

@@ -61,6 +61,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Health", "state"),
     ("ComponentHealth", "name state latencyMs detail"),
     ("StudentResult", "index student error"),
+    ("MarkResult", "index mark error"),
     ("ItemError", "code message field"),
 ];
 

@@ -158,6 +158,13 @@ pub const SUBSCRIPTIONS: &[Row] = &[
         "v44",
     ),
     row("Subscription.job", "job(id: @job) { id }", "vv4", "v44", "444"),
+    row(
+        "Subscription.sessionChanged",
+        "sessionChanged(classId: @class) { id }",
+        "vv4",
+        "v44",
+        "v44",
+    ),
     row("Subscription.job", "job(id: @enrolment) { id }", "vv4", "v44", "v44"),
     row(
         "Subscription.job",

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use service::attendance::NewMark;
 use service::classes::NewStudent;
+use service::id::{PersonId, SessionId};
 
 pub use people::{
     CreateUserInput, DepartmentInput, InviteUserInput, RegisterInput, UpdateDepartmentInput, UpdateOrganizationInput,
@@ -83,7 +85,7 @@ pub struct StudentInput {
 impl StudentInput {
     /// An id that is none at all is answered in its row, like one that is unknown.
     pub fn student(self) -> NewStudent {
-        let unknown = || service::id::PersonId(uuid::Uuid::nil());
+        let unknown = || PersonId(uuid::Uuid::nil());
         NewStudent {
             id: self.id.map(|id| NodeId::parse(&id).unwrap_or_else(unknown)),
             roll_number: self.roll_number,
@@ -122,10 +124,22 @@ impl SessionInput {
 
 #[derive(InputObject)]
 pub struct MarkInput {
-    pub session_id: ID,
-    pub student_id: ID,
-    pub status: MarkStatus,
-    pub remark: Option<String>,
+    session_id: ID,
+    student_id: ID,
+    status: MarkStatus,
+    remark: Option<String>,
+}
+
+impl MarkInput {
+    /// An id that is none at all is answered like one that is unknown.
+    pub fn mark(self) -> NewMark {
+        NewMark {
+            session: NodeId::parse(&self.session_id).unwrap_or(SessionId(uuid::Uuid::nil())),
+            student: NodeId::parse(&self.student_id).unwrap_or(PersonId(uuid::Uuid::nil())),
+            status: self.status.into(),
+            remark: self.remark,
+        }
+    }
 }
 
 #[derive(InputObject)]

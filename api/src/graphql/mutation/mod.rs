@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod attendance;
 mod school;
 
 use async_graphql::{MergedObject, SimpleObject};
@@ -14,7 +15,23 @@ pub struct Mutation(
     accounts::AccountMutation,
     administration::AdministrationMutation,
     school::SchoolMutation,
+    attendance::AttendanceMutation,
 );
+
+/// What was wrong with one row of many.
+#[derive(SimpleObject)]
+pub struct ItemError {
+    code: String,
+    message: String,
+    field: Option<String>,
+}
+
+impl From<service::RowError> for ItemError {
+    fn from(error: service::RowError) -> Self {
+        let service::RowError { code, message, field } = error;
+        Self { code, message, field }
+    }
+}
 
 #[derive(SimpleObject)]
 pub struct UserPayload {

@@ -4,12 +4,13 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use service::classes::{NewClass, NewStudent};
 use service::sessions::NewSession;
 use service::venues::NewVenue;
-use service::{attendance, classes, recognition, sessions, venues};
+use service::{classes, recognition, sessions, venues};
 
+use super::ItemError;
 use crate::graphql::ids::NodeId;
-use crate::graphql::inputs::{ClassInput, MarkInput, PhotoInput, SessionInput, StudentInput, VenueInput};
+use crate::graphql::inputs::{ClassInput, PhotoInput, SessionInput, StudentInput, VenueInput};
 use crate::graphql::scalars::Date;
-use crate::graphql::types::{AttendanceMark, Class, Job, Session, User, Venue};
+use crate::graphql::types::{Class, Job, Session, User, Venue};
 use crate::graphql::{Answer, scope, service};
 
 #[derive(Default)]
@@ -34,26 +35,6 @@ pub struct StudentResult {
 }
 
 #[derive(SimpleObject)]
-pub struct ItemError {
-    code: String,
-    message: String,
-    field: Option<String>,
-}
-
-impl From<service::Error> for ItemError {
-    fn from(error: service::Error) -> Self {
-        Self {
-            code: error.code().to_owned(),
-            message: error.to_string(),
-            field: match error {
-                service::Error::Invalid { field, .. } => Some(field.to_owned()),
-                _ => None,
-            },
-        }
-    }
-}
-
-#[derive(SimpleObject)]
 pub struct VenuePayload {
     venue: Venue,
 }
@@ -66,11 +47,6 @@ pub struct SessionPayload {
 #[derive(SimpleObject)]
 pub struct JobPayload {
     job: Job,
-}
-
-#[derive(SimpleObject)]
-pub struct MarkPayload {
-    mark: AttendanceMark,
 }
 
 #[Object]
@@ -115,7 +91,7 @@ impl SchoolMutation {
                 Err(error) => StudentResult {
                     index,
                     student: None,
-                    error: Some(error.into()),
+                    error: Some(service::RowError::from(error).into()),
                 },
             })
             .collect();
@@ -231,20 +207,5 @@ impl SchoolMutation {
             .await
             .answer()?;
         Ok(Some(JobPayload { job: job.into() }))
-    }
-
-    async fn mark_attendance(&self, ctx: &Context<'_>, input: MarkInput) -> async_graphql::Result<Option<MarkPayload>> {
-        let scope = scope(ctx)?;
-        let mark = attendance::mark(
-            service(ctx)?,
-            &scope,
-            NodeId::required(&input.session_id)?,
-            NodeId::required(&input.student_id)?,
-            input.status.into(),
-            input.remark.as_deref(),
-        )
-        .await
-        .answer()?;
-        Ok(Some(MarkPayload { mark: mark.into() }))
     }
 }
