@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::marks::{self, Locked, Mark, Statement, apply};
-use super::roll;
+use super::roll::{self, Entry};
 use crate::error::{Error, Result, RowError};
 use crate::id::{MarkId, PersonId, SessionId};
 use crate::idempotency::{self, Request};
@@ -133,6 +133,46 @@ async fn answered(service: &Service, scope: &Scope, answers: Vec<Answer>) -> Res
         Answer::Wrong(error) => Err(error),
     };
     Ok(answers.into_iter().map(row).collect())
+}
+
+/// Withdraws a mark; the history keeps it. In a closed session a student of the class is absent
+/// then, since everyone on its roll has a mark.
+pub async fn clear(
+    service: &Service,
+    scope: &Scope,
+    session: SessionId,
+    student: PersonId,
+    remark: Option<&str>,
+) -> Result<Entry> {
+    sessions::reach(service, scope, session).await?;
+    let viewer = scope.staff()?;
+    let remark = text::remark(remark)?;
+    let mut tx = service.begin().await?;
+    let locked = marks::lock(&tx, session).await?;
+    if locked.state == SessionState::Cancelled {
+        return Err(Error::conflict("CANCELLED", "the session is cancelled"));
+    }
+    let standing = marks::of_session(&tx, session).await?.remove(&student);
+    let standing = standing.ok_or(Error::NotFound("mark of this student in this session"))?;
+    if standing.source == MarkSource::Auto {
+        return Err(Error::conflict(
+            "AUTOMATIC",
+            "this absence follows from the session's end; mark the student otherwise, or open the session again",
+        ));
+    }
+    // What is said of somebody erased could tell who they were.
+    let remark = if people::still_here(&tx, [student]).await?.is_empty() {
+        None
+    } else {
+        remark
+    };
+    let by = Some(viewer.person);
+    marks::withdraw(&mut tx, &locked, &[student], MarkSource::Manual, by, remark.as_deref()).await?;
+    audit::record(&tx, viewer, "clearMark", ("Session", session.0), "withdrawn").await?;
+    tx.commit().await?;
+    roll::entry(service, scope, session, student)
+        .await?
+        .ok_or(Error::NotFound("student"))
 }
 
 /// Says all of it of one session, whose row is locked first. The number of statements does not

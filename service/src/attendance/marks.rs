@@ -55,6 +55,22 @@ pub(crate) struct Statement {
     pub job: Option<JobId>,
 }
 
+impl Statement {
+    /// What the end of a session says of somebody of whom nobody said anything.
+    fn absent(student: PersonId, at: DateTime<Utc>) -> Self {
+        Self {
+            student,
+            status: MarkStatus::Absent,
+            source: MarkSource::Auto,
+            evidence: None,
+            remark: None,
+            at,
+            by: None,
+            job: None,
+        }
+    }
+}
+
 impl From<&Mark> for Statement {
     fn from(mark: &Mark) -> Self {
         Self {
@@ -112,6 +128,20 @@ struct Change {
     source: MarkSource,
     by: Option<PersonId>,
     remark: Option<String>,
+}
+
+impl Change {
+    /// To a mark where none was.
+    fn first(said: &Statement) -> Self {
+        Self {
+            student: said.student,
+            from: None,
+            to: Some(said.status),
+            source: said.source,
+            by: said.by,
+            remark: said.remark.clone(),
+        }
+    }
 }
 
 /// Lets each statement have its effect by the rules, at most one a student; answers how many
@@ -178,22 +208,56 @@ pub(crate) async fn withdraw_automatic(tx: &mut Tx<'_>, session: &Locked) -> Res
     Ok(changes.len())
 }
 
+/// Takes back the marks of these students. In a closed session, where everyone on the roll has a mark, whoever
+/// belongs to the class is absent then. Answers how many changes that were.
+pub(crate) async fn withdraw(
+    tx: &mut Tx<'_>,
+    session: &Locked,
+    students: &[PersonId],
+    source: MarkSource,
+    by: Option<PersonId>,
+    remark: Option<&str>,
+) -> Result<usize> {
+    let existing = of_session(tx, session.id).await?;
+    let gone: Vec<&Mark> = students.iter().filter_map(|student| existing.get(student)).collect();
+    let mut values = Values::default();
+    let list = values.list(gone.iter().map(|mark| mark.id));
+    tx.run(&format!("DELETE FROM mark WHERE id IN {list}"), values.done())
+        .await?;
+    let mut changes: Vec<Change> = gone
+        .iter()
+        .map(|mark| Change {
+            student: mark.student_id,
+            from: Some(mark.status),
+            to: None,
+            source,
+            by,
+            remark: remark.map(ToOwned::to_owned),
+        })
+        .collect();
+    if session.state == SessionState::Closed {
+        let members = roll::members(&**tx, session.id).await?;
+        let now = tx.service.now();
+        let absent: Vec<Statement> = gone
+            .iter()
+            .filter(|mark| members.contains(&mark.student_id))
+            .map(|mark| Statement::absent(mark.student_id, now))
+            .collect();
+        changes.extend(absent.iter().map(Change::first));
+        let rows = absent.into_iter().map(|said| (MarkId(tx.service.new_id()), said));
+        upsert(tx, session, rows.collect()).await?;
+    }
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
 /// Marks everyone on the roll who has no mark as absent.
 pub(crate) async fn mark_absent(tx: &mut Tx<'_>, session: &Locked) -> Result<usize> {
     let now = tx.service.now();
     let absent: Vec<Statement> = roll::ids(&**tx, session.id)
         .await?
         .into_iter()
-        .map(|student| Statement {
-            student,
-            status: MarkStatus::Absent,
-            source: MarkSource::Auto,
-            evidence: None,
-            remark: None,
-            at: now,
-            by: None,
-            job: None,
-        })
+        .map(|student| Statement::absent(student, now))
         .collect();
     apply(tx, session, &absent).await
 }

@@ -11,7 +11,7 @@ use sea_orm::FromQueryResult;
 
 use crate::kinds::SessionState;
 
-pub use by_hand::{MarkRow, NewMark, mark, mark_many};
+pub use by_hand::{MarkRow, NewMark, clear, mark, mark_many};
 pub use marks::Mark;
 pub(crate) use rules::on_time;
 

@@ -2,6 +2,8 @@
 //! its start on (until its end, for a session that was entered after it), and whoever has a mark.
 //! Afterwards the marks are the roll.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -15,14 +17,21 @@ use crate::people::{self, Person};
 use crate::scope::Scope;
 use crate::{Service, Tx, access};
 
-/// Who is on the roll of one session, as a table of `person_id`; `id` is the session's id in SQL.
-/// It begins with the class's members, and not with everybody who might be among them.
-fn roll_of(id: &str) -> String {
+/// Who belonged to the class when it counted, as a `SELECT` of `person_id`; `id` is the session's id
+/// in SQL. It begins with the class's members, and not with everybody who might be among them.
+fn belonging(id: &str) -> String {
     format!(
-        "(SELECT rm.person_id FROM session rs JOIN membership rm ON rm.class_id = rs.class_id WHERE rs.id = {id} \
-         AND rs.state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > rs.starts_at) \
-         AND (rs.created_at <= rs.ends_at OR rm.joined_at < rs.ends_at) \
-         UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = {id})"
+        "SELECT rm.person_id FROM session rs JOIN membership rm ON rm.class_id = rs.class_id WHERE rs.id = {id} \
+         AND (rm.left_at IS NULL OR rm.left_at > rs.starts_at) \
+         AND (rs.created_at <= rs.ends_at OR rm.joined_at < rs.ends_at)"
+    )
+}
+
+/// Who is on the roll of one session, as a table of `person_id`.
+pub(crate) fn roll_of(id: &str) -> String {
+    format!(
+        "({} AND rs.state <> 'CLOSED' UNION SELECT rk.student_id FROM mark rk WHERE rk.session_id = {id})",
+        belonging(id)
     )
 }
 
@@ -70,6 +79,12 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
             vec![session.into()],
         )
         .await?;
+    Ok(rows.into_iter().map(|r| r.person_id).collect())
+}
+
+/// Who belonged to the class when it counted, marked or not.
+pub(crate) async fn members(db: &impl ConnectionTrait, session: SessionId) -> Result<HashSet<PersonId>> {
+    let rows: Vec<Member> = db.all(&belonging("$1"), vec![session.into()]).await?;
     Ok(rows.into_iter().map(|r| r.person_id).collect())
 }
 
@@ -173,6 +188,18 @@ pub async fn list(
     };
     let page: Page<Row> = page::fetch(service.db.reader(), page, people::ORDER, columns, body).await?;
     Ok(page.map(|row| row.entry(session)))
+}
+
+/// One line, whether or not the student is on the roll any more.
+pub(crate) async fn entry(
+    service: &Service,
+    scope: &Scope,
+    session: SessionId,
+    student: PersonId,
+) -> Result<Option<Entry>> {
+    let person = people::find(service, scope, student).await?;
+    let mark = marks_of(service, session, &[student]).await?.pop();
+    Ok(person.map(|student| Entry { session, student, mark }))
 }
 
 /// One change of a mark: from and to are none where there was no mark.

@@ -348,6 +348,8 @@ pub fn assert_id_only_where_it_may(columns: &std::collections::BTreeSet<&str>) {
         "mark.student_id",
         "mark_change.by_id",
         "mark_change.student_id",
+        // Sums of marks.
+        "student_week.student_id",
         "membership.person_id",
         "person.id",
         "photo.uploaded_by",

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 mod bulk;
+mod cleared;
 mod followed;

@@ -1,11 +1,12 @@
 //! Marks that staff set, change and withdraw by hand.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use service::attendance::{self, NewMark};
 
 use super::ItemError;
+use crate::graphql::ids::NodeId;
 use crate::graphql::inputs::MarkInput;
-use crate::graphql::types::AttendanceMark;
+use crate::graphql::types::{AttendanceMark, RollEntry};
 use crate::graphql::{Answer, scope, service};
 
 #[derive(Default)]
@@ -14,6 +15,11 @@ pub struct AttendanceMutation;
 #[derive(SimpleObject)]
 pub struct MarkPayload {
     mark: AttendanceMark,
+}
+
+#[derive(SimpleObject)]
+pub struct RollEntryPayload {
+    entry: RollEntry,
 }
 
 #[derive(SimpleObject)]
@@ -35,6 +41,22 @@ impl AttendanceMutation {
             .await
             .answer()?;
         Ok(Some(MarkPayload { mark: mark.into() }))
+    }
+
+    /// withdraws a mark; the history keeps it
+    async fn clear_mark(
+        &self,
+        ctx: &Context<'_>,
+        session_id: ID,
+        student_id: ID,
+        remark: Option<String>,
+    ) -> async_graphql::Result<Option<RollEntryPayload>> {
+        let scope = scope(ctx)?;
+        let (session, student) = (NodeId::required(&session_id)?, NodeId::required(&student_id)?);
+        let entry = attendance::clear(service(ctx)?, &scope, session, student, remark.as_deref())
+            .await
+            .answer()?;
+        Ok(Some(RollEntryPayload { entry: entry.into() }))
     }
 
     /// each row has its own result; one bad row spoils no other

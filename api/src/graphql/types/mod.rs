@@ -11,7 +11,7 @@ mod sessions;
 
 use async_graphql::{ID, Interface, SimpleObject};
 
-pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntryConnection};
+pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntry, RollEntryConnection};
 pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
 pub use faces::{DetectedFace, FaceTemplate, Photo};
