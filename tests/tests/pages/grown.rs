@@ -1,0 +1,130 @@
+//! A school that grows by one thing at a time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tests::client::Client;
+use tests::fake::{person, photo};
+use tests::school::{School, enrol, now};
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    Student,
+    Class,
+    Venue,
+    Session,
+    Job,
+}
+
+pub struct Grown {
+    school: School,
+    names: Vec<(&'static str, String)>,
+    begun: DateTime<Utc>,
+    count: usize,
+}
+
+async fn id(client: &Client, query: &str, variables: Value, path: [&str; 2]) -> String {
+    let made = client.query(query, variables).await;
+    made[path[0]][path[1]]["id"].as_str().unwrap().to_owned()
+}
+
+impl Grown {
+    pub async fn new(admin: &Client) -> Self {
+        let school = School::with_students(admin, 3).await;
+        let viewer = admin.query("{ viewer { id } }", json!({})).await;
+        let viewer = viewer["viewer"]["id"].as_str().unwrap().to_owned();
+        let venue = id(
+            admin,
+            "mutation { createVenue(input: { name: \"Hall\" }) { venue { id } } }",
+            json!({}),
+            ["createVenue", "venue"],
+        )
+        .await;
+        let department = id(
+            admin,
+            "mutation { createDepartment(input: { name: \"D\", code: \"D\" }) { department { id } } }",
+            json!({}),
+            ["createDepartment", "department"],
+        )
+        .await;
+        let session = school.open_session().await;
+        let mut grown = Self {
+            names: vec![
+                ("#class", school.class.clone()),
+                ("#admin", viewer),
+                ("#venue", venue),
+                ("#department", department),
+                ("#session", session),
+                ("#student", school.students[0].clone()),
+            ],
+            school,
+            begun: now(),
+            count: 0,
+        };
+        for _ in 0..16 {
+            for kind in [Kind::Student, Kind::Class, Kind::Venue, Kind::Session, Kind::Job] {
+                grown.grow(admin, kind).await;
+            }
+        }
+        grown
+    }
+
+    pub fn named(&self, step: &str) -> String {
+        let names = self.names.iter();
+        names.fold(step.to_owned(), |text, (name, id)| {
+            text.replace(name, &json!(id).to_string())
+        })
+    }
+
+    fn name(&self, name: &str) -> &str {
+        &self.names.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// One more, somewhere among the others by name or by time.
+    pub async fn grow(&mut self, admin: &Client, kind: Kind) {
+        self.count += 1;
+        let place = (self.count * 37) % 101;
+        let name = format!("N{place:03}-{}", self.count);
+        match kind {
+            Kind::Student => {
+                let rows = json!([{ "fullName": name, "rollNumber": format!("R{}", self.count) }]);
+                let added = admin
+                    .query(
+                        "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
+                         results { student { id } } } }",
+                        json!({ "class": self.school.class, "rows": rows }),
+                    )
+                    .await;
+                admin
+                    .query(
+                        "mutation($id: ID!, $department: ID!) { updateUser(id: $id, input: { departmentId: $department }) { user { id } } }",
+                        json!({
+                            "id": added["addStudents"]["results"][0]["student"]["id"],
+                            "department": self.name("#department"),
+                        }),
+                    )
+                    .await;
+            }
+            Kind::Class => {
+                let query =
+                    "mutation($name: String!) { createClass(input: { name: $name, code: $name }) { class { id } } }";
+                admin.query(query, json!({ "name": name })).await;
+            }
+            Kind::Venue => {
+                let query = "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }";
+                admin.query(query, json!({ "name": name })).await;
+            }
+            Kind::Session => {
+                let starts = self.begun + TimeDelta::minutes(60 + i64::try_from(place).unwrap());
+                let input = json!({
+                    "classId": self.school.class, "venueId": self.name("#venue"), "startsAt": starts,
+                    "endsAt": starts + TimeDelta::minutes(30), "allowOverlap": true,
+                });
+                let query = "mutation($input: SessionInput!) { createSession(input: $input) { session { id } } }";
+                admin.query(query, json!({ "input": input })).await;
+            }
+            Kind::Job => {
+                enrol(admin, &self.school.students[0], &[photo(&[person(self.count)])]).await;
+            }
+        }
+    }
+}
