@@ -36,7 +36,7 @@ pub(crate) async fn run(settings: Settings, command: AdminCommand) -> Outcome {
 }
 
 /// The service over the database of the settings, whose schema is this version's.
-async fn open(settings: &Settings) -> Result<Service, Failure> {
+pub(crate) async fn open(settings: &Settings) -> Result<Service, Failure> {
     let keys = key_ring(settings)?;
     let db = database::connect(settings).await?;
     match settings.database {
@@ -72,7 +72,7 @@ async fn create(settings: Settings, new: NewAdmin) -> Outcome {
     Ok(())
 }
 
-fn read_password(command: &str, from_stdin: bool) -> Result<String, Failure> {
+pub(crate) fn read_password(command: &str, from_stdin: bool) -> Result<String, Failure> {
     if !from_stdin {
         return Err(Failure::Usage(format!(
             "--password-stdin is needed: the password is read from standard input, since arguments show in the list \

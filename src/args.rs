@@ -51,6 +51,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Fills the database with a made-up school, for trying and measuring
+    Seed(Seed),
     /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
     Health,
 }
@@ -111,6 +113,31 @@ pub(crate) struct Newest {
     /// How many at most
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seed {
+    /// The organization's name; one that is there already is left alone
+    #[arg(long, value_name = "NAME", default_value = "Seeded")]
+    pub organization: String,
+    /// The address with which its admin logs in
+    #[arg(long)]
+    pub email: String,
+    /// Read the admin's password, one line, from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    #[arg(long, value_name = "NUMBER", default_value_t = 2000)]
+    pub students: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = 33_000)]
+    pub sessions: usize,
+    /// The same number makes the same school
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// The day of the last sessions [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: Option<chrono::NaiveDate>,
+    #[arg(long, value_name = "IANA", default_value = "Europe/Madrid")]
+    pub timezone: String,
 }
 
 #[derive(Debug, Args)]
