@@ -28,24 +28,24 @@ const MOST: usize = 500;
 const LONGEST_TERM: TimeDelta = TimeDelta::days(731);
 
 #[derive(Debug)]
-pub struct Term<'a> {
+pub struct Term {
     pub class: ClassId,
     pub venue: Option<VenueId>,
-    pub title: Option<&'a str>,
+    pub title: Option<String>,
     pub weekdays: Vec<Weekday>,
     /// `HH:MM`
-    pub start_time: &'a str,
-    pub end_time: &'a str,
+    pub start_time: String,
+    pub end_time: String,
     /// Both days are within.
     pub days: (NaiveDate, NaiveDate),
     pub except: HashSet<NaiveDate>,
     pub allow_overlap: bool,
 }
 
-pub async fn schedule(service: &Service, scope: &Scope, term: Term<'_>) -> Result<Vec<Session>> {
+pub async fn schedule(service: &Service, scope: &Scope, term: Term) -> Result<Vec<Session>> {
     let viewer = plan::reach(service, scope, term.class, term.venue).await?;
-    let title = text::optional("title", term.title)?;
-    let lesson = Lesson::read(term.start_time, term.end_time)?;
+    let title = text::optional("title", term.title.as_deref())?;
+    let lesson = Lesson::read(&term.start_time, &term.end_time)?;
     let days = days(&term)?;
     let tx = service.begin().await?;
     let zone = plan::begin(&tx, viewer, term.class, term.allow_overlap).await?;
@@ -74,7 +74,7 @@ fn nothing() -> Error {
     Error::invalid("weekdays", "no day between from and to is one of the weekdays and not left out")
 }
 
-fn days(term: &Term<'_>) -> Result<Vec<NaiveDate>> {
+fn days(term: &Term) -> Result<Vec<NaiveDate>> {
     let (from, to) = term.days;
     for (field, day) in [("from", from), ("to", to)] {
         if !(1970..=9000).contains(&day.year()) {

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod school;
+mod timetable;
 
 use async_graphql::{MergedObject, SimpleObject};
 use service::people::Person;
@@ -14,6 +15,7 @@ pub struct Mutation(
     accounts::AccountMutation,
     administration::AdministrationMutation,
     school::SchoolMutation,
+    timetable::TimetableMutation,
 );
 
 #[derive(SimpleObject)]

@@ -17,7 +17,7 @@ pub struct SchoolMutation;
 
 #[derive(SimpleObject)]
 pub struct ClassPayload {
-    class: Class,
+    pub(super) class: Class,
 }
 
 #[derive(SimpleObject)]
@@ -55,12 +55,12 @@ impl From<service::Error> for ItemError {
 
 #[derive(SimpleObject)]
 pub struct VenuePayload {
-    venue: Venue,
+    pub(super) venue: Venue,
 }
 
 #[derive(SimpleObject)]
 pub struct SessionPayload {
-    session: Session,
+    pub(super) session: Session,
 }
 
 #[derive(SimpleObject)]
