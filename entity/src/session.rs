@@ -29,6 +29,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// when anything that is shown changed last
     pub touched_at: DateTimeUtc,
+    /// by hand, the last time
+    pub opened_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -4,6 +4,8 @@ ALTER TABLE session ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
 -- When anything that is shown of it changed last.
 ALTER TABLE session ADD COLUMN touched_at INSTANT NOT NULL DEFAULT '1970-01-01T00:00:00+00:00';
 UPDATE session SET touched_at = created_at;
+-- When it was opened by hand last: the clock closes it no sooner than the usual while after that.
+ALTER TABLE session ADD COLUMN opened_at INSTANT;
 CREATE INDEX session_by_day ON session (organization_id, day);
 CREATE INDEX session_touched ON session (organization_id, touched_at);
 CREATE INDEX session_by_clock ON session (state, starts_at) WHERE state IN ('SCHEDULED', 'OPEN');

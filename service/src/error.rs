@@ -4,6 +4,8 @@
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
 
+use crate::id::SessionId;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +22,12 @@ pub enum Error {
     #[error("{message}")]
     Invalid { field: &'static str, message: String },
     #[error("{message}")]
-    Conflict { reason: &'static str, message: String },
+    Conflict {
+        reason: &'static str,
+        message: String,
+        /// What is in the way, where the caller can look at it or at least tell it from others.
+        about: Option<About>,
+    },
     #[error("Too many attempts; try again in {retry_after_seconds} s")]
     RateLimited { retry_after_seconds: u64 },
     #[error("{0}")]
@@ -35,6 +42,12 @@ pub enum Error {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Session(SessionId),
+}
+
 impl Error {
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid {
@@ -47,6 +60,16 @@ impl Error {
         Self::Conflict {
             reason,
             message: message.into(),
+            about: None,
+        }
+    }
+
+    /// A conflict with a session that is named by its id alone.
+    pub fn conflict_with(reason: &'static str, session: SessionId, message: impl Into<String>) -> Self {
+        Self::Conflict {
+            reason,
+            message: message.into(),
+            about: Some(About::Session(session)),
         }
     }
 

@@ -353,6 +353,7 @@ async fn meetings(
             ends_at,
             day: day_number(day),
             state: SessionState::Closed,
+            opened_at: Some(starts_at),
             event_seq: i64::from(tally.expected),
             present: tally.present,
             late: tally.late,

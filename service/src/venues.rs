@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use crate::change::Change;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
+use crate::events::Topic;
 use crate::id::VenueId;
 use crate::kinds::Role;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
-use crate::{Service, audit, text};
+use crate::{Service, access, audit, text};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Venue {
@@ -47,12 +49,15 @@ pub struct NewVenue<'a> {
     pub longitude: Option<f64>,
 }
 
-pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Result<Venue> {
-    let viewer = scope.admin()?;
-    if new.capacity.is_some_and(|c| c < 0) {
+fn check_capacity(capacity: Option<i32>) -> Result<()> {
+    if capacity.is_some_and(|c| c < 0) {
         return Err(Error::invalid("capacity", "capacity is not negative"));
     }
-    for (field, value, bound) in [("latitude", new.latitude, 90.0), ("longitude", new.longitude, 180.0)] {
+    Ok(())
+}
+
+fn check_place(latitude: Option<f64>, longitude: Option<f64>) -> Result<()> {
+    for (field, value, bound) in [("latitude", latitude, 90.0), ("longitude", longitude, 180.0)] {
         if value.is_some_and(|v| !(-bound..=bound).contains(&v)) {
             return Err(Error::invalid(
                 field,
@@ -60,12 +65,19 @@ pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Resu
             ));
         }
     }
-    if new.latitude.is_some() != new.longitude.is_some() {
+    if latitude.is_some() != longitude.is_some() {
         return Err(Error::invalid(
             "latitude",
             "give both latitude and longitude, or neither",
         ));
     }
+    Ok(())
+}
+
+pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Result<Venue> {
+    let viewer = scope.admin()?;
+    check_capacity(new.capacity)?;
+    check_place(new.latitude, new.longitude)?;
     let venue = Venue {
         id: VenueId(service.new_id()),
         name: text::name("name", new.name)?,
@@ -92,6 +104,108 @@ pub async fn create(service: &Service, scope: &Scope, new: NewVenue<'_>) -> Resu
     audit::record(&tx, viewer, "createVenue", ("Venue", venue.id.0), "created").await?;
     tx.commit().await?;
     Ok(venue)
+}
+
+/// What is to change of a venue.
+#[derive(Clone, Debug, Default)]
+pub struct VenueChange {
+    pub name: Change<String>,
+    pub building: Change<String>,
+    pub capacity: Change<i32>,
+    pub latitude: Change<f64>,
+    pub longitude: Change<f64>,
+}
+
+pub async fn update(service: &Service, scope: &Scope, id: VenueId, change: VenueChange) -> Result<Venue> {
+    let viewer = access::admin_on(service, scope, "venue", "venue", id.0).await?;
+    let mut tx = service.begin().await?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM venue w WHERE w.id = $1 AND w.organization_id = $2{}",
+        tx.for_update()
+    );
+    let mut venue: Venue = tx
+        .one(&sql, vec![id.into(), viewer.organization.into()])
+        .await?
+        .ok_or(Error::NotFound("venue"))?;
+    let mut fields = Vec::new();
+    if let Some(name) = change.name.required("name")? {
+        venue.name = text::name("name", name)?;
+        venue.name_key = text::key(&venue.name);
+        fields.push("name");
+    }
+    if let Some(building) = change.building.given() {
+        venue.building = text::optional("building", building.map(String::as_str))?;
+        fields.push("building");
+    }
+    if let Some(capacity) = change.capacity.given() {
+        venue.capacity = capacity.copied();
+        check_capacity(venue.capacity)?;
+        fields.push("capacity");
+    }
+    let degrees = [change.latitude.given(), change.longitude.given()];
+    if degrees.iter().any(Option::is_some) {
+        let [latitude, longitude] = degrees.map(|given| given.map(Option::<&f64>::copied));
+        venue.latitude = latitude.unwrap_or(venue.latitude);
+        venue.longitude = longitude.unwrap_or(venue.longitude);
+        check_place(venue.latitude, venue.longitude)?;
+        fields.push("location");
+    }
+    if !fields.is_empty() {
+        tx.run(
+            "UPDATE venue SET name = $1, name_key = $2, building = $3, capacity = $4, latitude = $5, longitude = $6 \
+             WHERE id = $7",
+            vec![
+                venue.name.clone().into(),
+                venue.name_key.clone().into(),
+                venue.building.clone().into(),
+                venue.capacity.into(),
+                venue.latitude.into(),
+                venue.longitude.into(),
+                id.into(),
+            ],
+        )
+        .await?;
+        audit::record(&tx, viewer, "updateVenue", ("Venue", id.0), &fields.join(", ")).await?;
+        tx.announce(Topic::Sessions(viewer.organization));
+    }
+    tx.commit().await?;
+    Ok(venue)
+}
+
+#[derive(FromQueryResult)]
+struct Locked {
+    #[expect(dead_code, reason = "the rows are locked, not read")]
+    id: Uuid,
+}
+
+/// Its sessions are without a venue then.
+pub async fn delete(service: &Service, scope: &Scope, id: VenueId) -> Result<()> {
+    let viewer = access::admin_on(service, scope, "venue", "venue", id.0).await?;
+    let mut tx = service.begin().await?;
+    // Sessions before venues, as whoever moves a session locks them; and the venue against new
+    // references too.
+    tx.all::<Locked>(
+        &format!("SELECT id FROM session WHERE venue_id = $1 ORDER BY id{}", tx.for_update()),
+        vec![id.into()],
+    )
+    .await?;
+    let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE" };
+    let found: Option<Locked> = tx
+        .one(
+            &format!("SELECT id FROM venue WHERE id = $1 AND organization_id = $2{lock}"),
+            vec![id.into(), viewer.organization.into()],
+        )
+        .await?;
+    found.ok_or(Error::NotFound("venue"))?;
+    tx.run(
+        "UPDATE session SET venue_id = NULL, touched_at = $2 WHERE venue_id = $1",
+        vec![id.into(), service.now().into()],
+    )
+    .await?;
+    tx.run("DELETE FROM venue WHERE id = $1", vec![id.into()]).await?;
+    audit::record(&tx, viewer, "deleteVenue", ("Venue", id.0), "deleted").await?;
+    tx.announce(Topic::Sessions(viewer.organization));
+    tx.commit().await
 }
 
 /// Venues of the organization; a student sees the ones where their sessions are, through those.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use models::Vision;
 use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
-use service::{Service, accounts, mail, media, organizations};
+use service::{Service, accounts, mail, media, organizations, sessions};
 use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ use queue::Consumer;
 
 /// Between two looks at what is over: erased objects, codes that ran out, old mail.
 const SWEEP: Duration = Duration::from_secs(30);
+/// Between two looks at which sessions begin or end.
+const BELL: Duration = Duration::from_secs(1);
 
 /// The models once they are here; none while they are being fetched.
 pub type VisionReceiver = watch::Receiver<Option<Arc<dyn Vision>>>;
@@ -38,6 +40,7 @@ pub async fn run(
 ) {
     let node = service.new_id();
     let post = tokio::spawn(post::run(service.clone(), shutdown.clone()));
+    let bell = tokio::spawn(ring(service.clone(), shutdown.clone()));
     let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
     // Held together by jobs that run beside each other, by one alone that must run by itself.
     let gate = Arc::new(RwLock::new(()));
@@ -46,7 +49,7 @@ pub async fn run(
         move |_: WakeUp| drain(service.clone(), vision.clone(), gate.clone(), shutdown.clone())
     };
     consumer.run(slots, shutdown, handler).await;
-    for (what, work) in [("beat", keep), ("post", post)] {
+    for (what, work) in [("beat", keep), ("post", post), ("bell", bell)] {
         if let Err(error) = work.await {
             tracing::error!(%error, what, "a worker's duty ended");
         }
@@ -100,6 +103,19 @@ async fn alone(
         handle::handle(service, claim, models, shutdown).await;
     }
     Ok(())
+}
+
+/// Opens and closes sessions by the clock; every worker does, and none needs another for it.
+async fn ring(service: Service, shutdown: CancellationToken) {
+    let mut tick = interval(BELL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+        match sessions::tick(&service).await {
+            Ok(0) => {}
+            Ok(steps) => tracing::debug!(steps, "sessions began or ended"),
+            Err(error) => tracing::debug!(%error, "sessions wait for the clock"),
+        }
+    }
 }
 
 /// Says every few seconds that this worker lives, and dispatches where the duty is ours.

@@ -2,7 +2,7 @@
 
 mod batch;
 mod connection;
-mod ids;
+pub(crate) mod ids;
 mod inputs;
 mod limits;
 mod loaders;

@@ -8,6 +8,7 @@ use service::{queue, sessions};
 use super::ids::NodeId;
 use super::types::{AttendanceEvent, Job, Session};
 use super::{Answer, scope, service};
+use crate::http::auth::checks;
 
 pub struct Subscription;
 
@@ -28,7 +29,7 @@ impl Subscription {
     ) -> async_graphql::Result<impl Stream<Item = AttendanceEvent> + use<>> {
         let scope = scope(ctx)?;
         let session = NodeId::required(&session_id)?;
-        let events = stream::subscribe(service(ctx)?, &scope, session, after.as_deref())
+        let events = stream::subscribe(service(ctx)?, &scope, session, after.as_deref(), checks(ctx))
             .await
             .answer()?;
         Ok(events.map(AttendanceEvent))

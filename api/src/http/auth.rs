@@ -7,8 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_graphql::extensions::ExtensionContext;
 use async_graphql::{Context, Request};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, stream};
 use poem::http::{HeaderMap, header};
 use service::scope::Viewer;
+use tokio::sync::watch;
 
 use super::backend::Backend;
 use super::error::extend;
@@ -29,19 +32,40 @@ pub enum Auth {
 /// The asker of an operation. On a socket all operations share one, and each look at the
 /// database renews it: a long subscription reads there what the viewer is now.
 #[derive(Clone, Debug)]
-pub struct AuthCell(Arc<RwLock<Auth>>);
+pub struct AuthCell {
+    auth: Arc<RwLock<Auth>>,
+    checked: Arc<watch::Sender<()>>,
+}
 
 impl AuthCell {
     pub fn new(auth: Auth) -> Self {
-        Self(Arc::new(RwLock::new(auth)))
+        Self {
+            auth: Arc::new(RwLock::new(auth)),
+            checked: Arc::default(),
+        }
     }
 
     pub fn get(&self) -> Auth {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.auth.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set(&self, auth: Auth) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = auth;
+        *self.auth.write().unwrap_or_else(PoisonError::into_inner) = auth;
+    }
+
+    /// The login was looked at between two operations, by the clock or because something about
+    /// its person was announced.
+    pub(super) fn tell_checked(&self) {
+        self.checked.send_replace(());
+    }
+
+    /// One item whenever that happens: who watches one thing for long looks then whether they
+    /// still may.
+    fn checks(&self) -> impl Stream<Item = ()> + Send + use<> {
+        stream::unfold(self.checked.subscribe(), |mut checked| async move {
+            checked.changed().await.ok()?;
+            Some(((), checked))
+        })
     }
 }
 
@@ -56,6 +80,11 @@ pub fn viewer(ctx: &Context<'_>) -> async_graphql::Result<Viewer> {
 /// The same for fields that answer people who are not signed in as well.
 pub fn auth(ctx: &Context<'_>) -> Auth {
     ctx.data_opt::<AuthCell>().map_or(Auth::Anonymous, AuthCell::get)
+}
+
+/// When a subscription looks again whether its asker still reaches what it shows.
+pub fn checks(ctx: &Context<'_>) -> BoxStream<'static, ()> {
+    stream::iter(ctx.data_opt::<AuthCell>().map(AuthCell::checks)).flatten().boxed()
 }
 
 /// The same before the operation has begun: the request brings it, or the socket has it.

@@ -331,7 +331,10 @@ where
             Event::Checked(stands) => {
                 self.checking = false;
                 match stands {
-                    Ok(true) => self.end_outgrown().await,
+                    Ok(true) => {
+                        self.auth.tell_checked();
+                        self.end_outgrown().await
+                    }
                     Ok(false) => Err(End::Close(Close::Unauthorized)),
                     // The database is away: the next check tells, and no event comes from a
                     // database that is away.

@@ -11,6 +11,7 @@ use poem::http::{StatusCode, header};
 use uuid::Uuid;
 
 pub use super::codes::Codes;
+use crate::graphql::ids::NodeId;
 
 pub(super) const BAD_REQUEST: &str = "BAD_REQUEST";
 const INTERNAL: &str = "INTERNAL";
@@ -28,9 +29,12 @@ pub fn extend(error: service::Error) -> Error {
             internal(&id)
         }
         service::Error::Invalid { field, .. } => readable.extend_with(|_, extensions| extensions.set("field", field)),
-        service::Error::Conflict { reason, .. } => {
-            readable.extend_with(|_, extensions| extensions.set("reason", reason))
-        }
+        service::Error::Conflict { reason, about, .. } => readable.extend_with(|_, extensions| {
+            extensions.set("reason", reason);
+            if let Some(service::error::About::Session(session)) = about {
+                extensions.set("sessionId", session.global().to_string());
+            }
+        }),
         service::Error::RateLimited { retry_after_seconds } => {
             readable.extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after_seconds))
         }
@@ -211,11 +215,16 @@ mod tests {
         assert_eq!(extensions["code"], "INVALID_INPUT");
         assert_eq!(extensions["field"], "photo");
 
-        let conflict = extend(service::Error::Conflict {
-            reason: "SESSION_CLOSED",
-            message: "closed".to_owned(),
-        });
-        assert_eq!(json(&conflict)["extensions"]["reason"], "SESSION_CLOSED");
+        let conflict = extend(service::Error::conflict("SESSION_CLOSED", "closed"));
+        let extensions = &json(&conflict)["extensions"];
+        assert_eq!(extensions["reason"], "SESSION_CLOSED");
+        assert!(extensions.get("sessionId").is_none());
+
+        let session = service::id::SessionId(Uuid::from_u128(7));
+        let taken = extend(service::Error::conflict_with("VENUE_TAKEN", session, "taken"));
+        let extensions = &json(&taken)["extensions"];
+        assert_eq!(extensions["reason"], "VENUE_TAKEN");
+        assert_eq!(extensions["sessionId"], "ses_00000000000000000000000000000007");
     }
 
     #[test]

@@ -53,6 +53,19 @@ pub(crate) async fn recount(tx: &Tx<'_>, session: SessionId) -> Result<()> {
     Ok(())
 }
 
+/// The same of several that nobody else has seen yet, or that are locked.
+pub(crate) async fn recount_all(tx: &Tx<'_>, sessions: &[SessionId]) -> Result<()> {
+    let mut values = Values::default();
+    let now = values.push(tx.service.now());
+    let list = values.list(sessions.iter().copied());
+    let sql = format!(
+        "UPDATE session SET expected = {}, touched_at = {now} WHERE id IN {list}",
+        expected()
+    );
+    tx.run(&sql, values.done()).await?;
+    Ok(())
+}
+
 /// After a change of a class's members.
 pub(crate) async fn recount_class(tx: &Tx<'_>, class: ClassId) -> Result<()> {
     tx.run(

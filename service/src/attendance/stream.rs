@@ -7,7 +7,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{Stream, stream};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, stream};
 use sea_orm::FromQueryResult;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
@@ -146,7 +147,9 @@ async fn load(
 
 struct Subscriber<S> {
     service: Service,
+    scope: Scope,
     session: SessionId,
+    again: BoxStream<'static, ()>,
     seat: S,
     waiting: VecDeque<Arc<Event>>,
     last: i64,
@@ -156,13 +159,21 @@ struct Subscriber<S> {
     only: Option<PersonId>,
 }
 
+/// Whether the session is still theirs to see; where that cannot be told now, it is.
+async fn may_stay(service: &Service, scope: &Scope, session: SessionId) -> bool {
+    let seen = sessions::by_ids(service, scope, &[session]).await;
+    seen.map_or(true, |found| !found.is_empty())
+}
+
 /// The session's events for a subscriber: without a cursor the state first, with one what came
-/// behind it; then what comes.
+/// behind it; then what comes. Whenever `again` says so, it is looked whether the asker still
+/// reaches the session; where not, the events end.
 pub async fn subscribe(
     service: &Service,
     scope: &Scope,
     session: SessionId,
     after_cursor: Option<&str>,
+    again: BoxStream<'static, ()>,
 ) -> Result<impl Stream<Item = Arc<Event>> + Send + use<>> {
     let viewer = scope.viewer()?;
     let only = (viewer.role == Role::Student).then_some(viewer.person);
@@ -181,7 +192,10 @@ pub async fn subscribe(
     let seat = service.hub().session(service, session, start);
     let subscriber = Subscriber {
         service: service.clone(),
+        scope: scope.clone(),
         session,
+        // Who brings no more looks is asked by nobody.
+        again: again.chain(stream::pending()).boxed(),
         seat,
         waiting,
         last,
@@ -214,7 +228,16 @@ pub async fn subscribe(
                 }
                 continue;
             }
-            match me.seat.receiver.recv().await {
+            let received = tokio::select! {
+                received = me.seat.receiver.recv() => received,
+                Some(()) = me.again.next() => {
+                    if may_stay(&me.service, &me.scope, me.session).await {
+                        continue;
+                    }
+                    return None;
+                }
+            };
+            match received {
                 Ok(event) if event.change.seq == me.last + 1 => me.waiting.push_back(event),
                 Ok(event) if event.change.seq <= me.last => {}
                 // Numbers have no gaps: something was missed, and the database has it.

@@ -10,6 +10,7 @@ use super::{Class, raise_galleries_of, raise_gallery, reach};
 use crate::attendance::roll;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
+use crate::events::Topic;
 use crate::id::{ClassId, PersonId};
 use crate::kinds::{PersonStatus, Role};
 use crate::organizations::day_begins;
@@ -64,7 +65,7 @@ pub async fn add_students(
     let today = service.now().with_timezone(&viewer.timezone).date_naive();
     let joined = day_begins(viewer.timezone, from.unwrap_or(today))?;
 
-    let tx = service.begin().await?;
+    let mut tx = service.begin().await?;
     raise_gallery(&tx, class).await?;
     let known = known(&tx, viewer, students).await?;
     let mut rows: Vec<Result<PersonId>> = Vec::with_capacity(students.len());
@@ -92,6 +93,7 @@ pub async fn add_students(
     let known = joining.into_iter().filter(|id| !added.contains(id));
     let targets = known.map(|id| ("User", id.0)).collect();
     audit::record_all(&tx, viewer, "addStudents", targets, "a known student joined a class").await?;
+    tx.announce(Topic::Sessions(viewer.organization));
     tx.commit().await?;
 
     let ids: Vec<PersonId> = ids.into_iter().collect();

@@ -1,22 +1,28 @@
 //! Classes: who teaches them and who belongs.
 
+mod changes;
+mod leaving;
 mod membership;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+pub use changes::{ClassChange, archive, delete, update};
+pub use leaving::remove_students;
 pub use membership::{NewStudent, StudentRow, add_students};
 pub(crate) use membership::{leave_all, members_now};
 
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
-use crate::id::{ClassId, DepartmentId, PersonId};
+use crate::id::{ClassId, DepartmentId, OrganizationId, PersonId};
 use crate::kinds::Role;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::people::{self, Person};
 use crate::scope::Scope;
-use crate::{Service, access, audit, organizations, text};
+use crate::{Service, Tx, access, audit, organizations, text};
+
+const MOST_TEACHERS: usize = 100;
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Class {
@@ -75,9 +81,48 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
         created_at: service.now(),
     };
     let tx = service.begin().await?;
+    // People before departments, as everybody locks them.
+    fit_to_teach(&tx, viewer.organization, &teachers).await?;
     organizations::reach_department(&tx, viewer.organization, new.department).await?;
+    let row = entity::class::Model {
+        id: class.id.0,
+        organization_id: viewer.organization.0,
+        name: class.name.clone(),
+        name_key: class.name_key.clone(),
+        code: class.code.clone(),
+        archived: false,
+        gallery_version: 0,
+        department_id: class.department_id.map(|d| d.0),
+        created_at: class.created_at,
+    };
+    tx.insert(vec![row]).await.map_err(code_taken)?;
+    let teaching = teachers.iter().map(|teacher| entity::class_teacher::Model {
+        class_id: class.id.0,
+        person_id: teacher.0,
+        organization_id: viewer.organization.0,
+    });
+    tx.insert(teaching.collect()).await?;
+    audit::record(&tx, viewer, "createClass", ("Class", class.id.0), "created").await?;
+    tx.commit().await?;
+    Ok(class)
+}
+
+fn code_taken(error: sea_orm::DbErr) -> Error {
+    if is_duplicate(&error) {
+        Error::conflict("CODE_TAKEN", "another class has this code")
+    } else {
+        error.into()
+    }
+}
+
+/// Each of them is of the organization's staff, and stays it until the transaction ends.
+async fn fit_to_teach(tx: &Tx<'_>, organization: OrganizationId, teachers: &[PersonId]) -> Result<()> {
+    if teachers.len() > MOST_TEACHERS {
+        let message = format!("a class has at most {MOST_TEACHERS} teachers");
+        return Err(Error::invalid("teacherIds", message));
+    }
     let mut values = Values::default();
-    let org = values.push(viewer.organization);
+    let org = values.push(organization);
     let list = values.list(teachers.iter().copied());
     let known: Vec<Candidate> = tx
         .all(
@@ -98,33 +143,7 @@ pub async fn create(service: &Service, scope: &Scope, new: NewClass<'_>) -> Resu
             "teacherIds names someone who is not a teacher",
         ));
     }
-    let row = entity::class::Model {
-        id: class.id.0,
-        organization_id: viewer.organization.0,
-        name: class.name.clone(),
-        name_key: class.name_key.clone(),
-        code: class.code.clone(),
-        archived: false,
-        gallery_version: 0,
-        department_id: class.department_id.map(|d| d.0),
-        created_at: class.created_at,
-    };
-    tx.insert(vec![row]).await.map_err(|error| {
-        if is_duplicate(&error) {
-            Error::conflict("CODE_TAKEN", "another class has this code")
-        } else {
-            error.into()
-        }
-    })?;
-    let teaching = teachers.iter().map(|teacher| entity::class_teacher::Model {
-        class_id: class.id.0,
-        person_id: teacher.0,
-        organization_id: viewer.organization.0,
-    });
-    tx.insert(teaching.collect()).await?;
-    audit::record(&tx, viewer, "createClass", ("Class", class.id.0), "created").await?;
-    tx.commit().await?;
-    Ok(class)
+    Ok(())
 }
 
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[ClassId]) -> Result<Vec<Class>> {
@@ -243,7 +262,7 @@ pub async fn student_counts(service: &Service, scope: &Scope, ids: &[ClassId]) -
 
 /// Says that the faces or the members of a class changed: workers read their gallery anew.
 /// Also makes whoever changes one class's members wait for each other.
-pub(crate) async fn raise_gallery(tx: &crate::Tx<'_>, class: ClassId) -> Result<()> {
+pub(crate) async fn raise_gallery(tx: &Tx<'_>, class: ClassId) -> Result<()> {
     tx.run(
         "UPDATE class SET gallery_version = gallery_version + 1 WHERE id = $1",
         vec![class.into()],
@@ -258,7 +277,7 @@ struct Attended {
 }
 
 /// The same of every class that a person belongs to or has belonged to; answers which.
-pub(crate) async fn raise_galleries_of(tx: &crate::Tx<'_>, person: PersonId) -> Result<Vec<ClassId>> {
+pub(crate) async fn raise_galleries_of(tx: &Tx<'_>, person: PersonId) -> Result<Vec<ClassId>> {
     // In the order of ids: two that share classes never wait for each other in a circle.
     let classes: Vec<Attended> = tx
         .all(

@@ -145,9 +145,14 @@ struct Zoned {
 
 /// The organization's time zone, which stays what it is until the transaction ends.
 pub(crate) async fn zone_of(tx: &Tx<'_>, id: OrganizationId) -> Result<Tz> {
+    hold(tx, id, tx.for_share()).await
+}
+
+/// The same, with the row locked so.
+pub(crate) async fn hold(tx: &Tx<'_>, id: OrganizationId, lock: &str) -> Result<Tz> {
     let found: Option<Zoned> = tx
         .one(
-            &format!("SELECT timezone FROM organization WHERE id = $1{}", tx.for_share()),
+            &format!("SELECT timezone FROM organization WHERE id = $1{lock}"),
             vec![id.into()],
         )
         .await?;

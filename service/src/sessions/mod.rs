@@ -1,18 +1,27 @@
 //! Sessions: the meetings of a class, and the states that they go through.
 
+mod change;
+mod clock;
 mod days;
+mod overlap;
 mod plan;
 mod states;
 pub(crate) mod watch;
+mod weekly;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+pub use change::{SessionChange, update};
+pub use clock::tick;
 pub(crate) use days::move_days;
 pub use plan::{NewSession, create};
-pub use states::{close, open};
+pub use states::{cancel, close, open};
 pub use watch::watch;
+pub use weekly::{Term, schedule};
+
+use states::finish;
 
 use crate::attendance::{Summary, Tally};
 use crate::db::{Sql, Values};

@@ -1,4 +1,4 @@
-//! The states that a session goes through.
+//! The states that a session goes through, by hand; `clock` moves it by the same steps.
 
 use chrono::TimeDelta;
 
@@ -31,10 +31,14 @@ pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Ses
         }
         SessionState::Scheduled | SessionState::Closed => {}
         SessionState::Open => return Err(Error::conflict("ALREADY_OPEN", "the session is open")),
-        SessionState::Cancelled => return Err(Error::conflict("CANCELLED", "the session is cancelled")),
+        SessionState::Cancelled => return Err(cancelled()),
     }
-    move_to(&mut tx, &session, SessionState::Open).await?;
-    marks::withdraw_automatic(&mut tx, &session).await?;
+    begin(&mut tx, &session).await?;
+    tx.run(
+        "UPDATE session SET opened_at = $1 WHERE id = $2",
+        vec![service.now().into(), id.into()],
+    )
+    .await?;
     audit::record(&tx, viewer, "openSession", ("Session", id.0), "opened").await?;
     finish(tx, scope, id).await
 }
@@ -48,10 +52,44 @@ pub async fn close(service: &Service, scope: &Scope, id: SessionId) -> Result<Se
     if session.state != SessionState::Open {
         return Err(Error::conflict("NOT_OPEN", "only an open session can be closed"));
     }
-    marks::mark_absent(&mut tx, &session).await?;
-    move_to(&mut tx, &session, SessionState::Closed).await?;
+    end(&mut tx, &session).await?;
     audit::record(&tx, viewer, "closeSession", ("Session", id.0), "closed").await?;
     finish(tx, scope, id).await
+}
+
+/// Cancels a session; its marks stay, and count nowhere any more.
+pub async fn cancel(service: &Service, scope: &Scope, id: SessionId) -> Result<Session> {
+    reach(service, scope, id).await?;
+    let viewer = scope.staff()?;
+    let mut tx = service.begin().await?;
+    let session = marks::lock(&tx, id).await?;
+    match session.state {
+        SessionState::Scheduled | SessionState::Open => {}
+        SessionState::Closed => {
+            return Err(Error::conflict("CLOSED", "a session that was held is not cancelled"));
+        }
+        SessionState::Cancelled => return Err(cancelled()),
+    }
+    move_to(&mut tx, &session, SessionState::Cancelled).await?;
+    audit::record(&tx, viewer, "cancelSession", ("Session", id.0), "cancelled").await?;
+    finish(tx, scope, id).await
+}
+
+fn cancelled() -> Error {
+    Error::conflict("CANCELLED", "the session is cancelled")
+}
+
+/// SCHEDULED or CLOSED becomes OPEN.
+pub(super) async fn begin(tx: &mut Tx<'_>, session: &Locked) -> Result<()> {
+    move_to(tx, session, SessionState::Open).await?;
+    marks::withdraw_automatic(tx, session).await?;
+    Ok(())
+}
+
+/// OPEN becomes CLOSED.
+pub(super) async fn end(tx: &mut Tx<'_>, session: &Locked) -> Result<()> {
+    marks::mark_absent(tx, session).await?;
+    move_to(tx, session, SessionState::Closed).await
 }
 
 /// Its marks begin or end to count with it.
@@ -70,7 +108,8 @@ async fn move_to(tx: &mut Tx<'_>, session: &Locked, state: SessionState) -> Resu
     Ok(())
 }
 
-async fn finish(mut tx: Tx<'_>, scope: &Scope, id: SessionId) -> Result<Session> {
+/// Commits a change of a session, with its roll counted anew.
+pub(super) async fn finish(mut tx: Tx<'_>, scope: &Scope, id: SessionId) -> Result<Session> {
     roll::recount(&tx, id).await?;
     let session = select(&*tx, scope, &[id])
         .await?

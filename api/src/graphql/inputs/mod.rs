@@ -1,6 +1,7 @@
 //! Inputs of the contract, and how each becomes what the service takes.
 
 mod people;
+mod timetable;
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use base64::Engine;
@@ -15,6 +16,7 @@ pub use people::{
     CreateUserInput, DepartmentInput, InviteUserInput, RegisterInput, UpdateDepartmentInput, UpdateOrganizationInput,
     UpdateUserInput, UserFilter, UserSettingsInput,
 };
+pub use timetable::{ScheduleInput, UpdateClassInput, UpdateSessionInput, UpdateVenueInput};
 
 use super::ids::NodeId;
 use super::scalars::{Date, JobKind, JobStatus, MarkStatus};

@@ -10,7 +10,7 @@ use crate::graphql::ids::NodeId;
 use crate::graphql::scalars::{Role, UserStatus};
 
 /// What an input field says of what it updates.
-fn change<T>(field: MaybeUndefined<T>) -> Change<T> {
+pub(super) fn change<T>(field: MaybeUndefined<T>) -> Change<T> {
     match field {
         MaybeUndefined::Undefined => Change::Unchanged,
         MaybeUndefined::Null => Change::Cleared,
@@ -18,7 +18,7 @@ fn change<T>(field: MaybeUndefined<T>) -> Change<T> {
     }
 }
 
-fn id_change<T: NodeId>(field: MaybeUndefined<ID>) -> async_graphql::Result<Change<T>> {
+pub(super) fn id_change<T: NodeId>(field: MaybeUndefined<ID>) -> async_graphql::Result<Change<T>> {
     Ok(match change(field) {
         Change::Unchanged => Change::Unchanged,
         Change::Cleared => Change::Cleared,

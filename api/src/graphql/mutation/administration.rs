@@ -31,7 +31,7 @@ pub struct DepartmentPayload {
 
 #[derive(SimpleObject)]
 pub struct DeletePayload {
-    deleted_id: ID,
+    pub(super) deleted_id: ID,
 }
 
 #[derive(SimpleObject)]

@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod attendance;
 mod school;
+mod timetable;
 
 use async_graphql::{MergedObject, SimpleObject};
 use service::people::Person;
@@ -16,6 +17,7 @@ pub struct Mutation(
     administration::AdministrationMutation,
     school::SchoolMutation,
     attendance::AttendanceMutation,
+    timetable::TimetableMutation,
 );
 
 /// What was wrong with one row of many.

@@ -18,7 +18,7 @@ pub struct SchoolMutation;
 
 #[derive(SimpleObject)]
 pub struct ClassPayload {
-    class: Class,
+    pub(super) class: Class,
 }
 
 #[derive(SimpleObject)]
@@ -36,12 +36,12 @@ pub struct StudentResult {
 
 #[derive(SimpleObject)]
 pub struct VenuePayload {
-    venue: Venue,
+    pub(super) venue: Venue,
 }
 
 #[derive(SimpleObject)]
 pub struct SessionPayload {
-    session: Session,
+    pub(super) session: Session,
 }
 
 #[derive(SimpleObject)]
