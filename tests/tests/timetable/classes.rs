@@ -30,12 +30,17 @@ async fn changed(world: World) {
         .await["createDepartment"]["department"]["id"]
         .clone();
     let update = async |client: &tests::client::Client, input: Value| {
-        client.raw(UPDATE_CLASS, json!({ "id": school.class, "input": input })).await
+        client
+            .raw(UPDATE_CLASS, json!({ "id": school.class, "input": input }))
+            .await
     };
     let class = async |input: Value| data(update(&tess, input).await)["updateClass"]["class"].clone();
 
     let got = class(json!({ "name": "  فيزياء 物理 🧲 e\u{301} ", "code": "X-1", "departmentId": department })).await;
-    assert_eq!((&got["name"], &got["code"]), (&json!("فيزياء 物理 🧲 e\u{301}"), &json!("X-1")));
+    assert_eq!(
+        (&got["name"], &got["code"]),
+        (&json!("فيزياء 物理 🧲 e\u{301}"), &json!("X-1"))
+    );
     assert_eq!(got["department"]["id"], department);
     let got = class(json!({ "departmentId": null })).await;
     assert_eq!((&got["department"], &got["code"]), (&Value::Null, &json!("X-1")));
@@ -51,14 +56,24 @@ async fn changed(world: World) {
         (json!({ "code": "" }), invalid("code")),
         (json!({ "teacherIds": null }), invalid("teacherIds")),
         (json!({ "teacherIds": [] }), invalid("teacherIds")),
-        (json!({ "teacherIds": [global(tess_id), global(sam_id)] }), invalid("teacherIds")),
+        (
+            json!({ "teacherIds": [global(tess_id), global(sam_id)] }),
+            invalid("teacherIds"),
+        ),
         (json!({ "teacherIds": ["usr_x"] }), unknown()),
         (json!({ "departmentId": "dep_x" }), unknown()),
     ] {
         assert_eq!(refusal(&update(&tess, input.clone()).await), problem, "{input}");
     }
-    data(admin.raw(UPDATE_CLASS, json!({ "id": other.class, "input": { "code": "X-2" } })).await);
-    assert_eq!(refusal(&update(&tess, json!({ "code": "X-2" })).await), conflict("CODE_TAKEN"));
+    data(
+        admin
+            .raw(UPDATE_CLASS, json!({ "id": other.class, "input": { "code": "X-2" } }))
+            .await,
+    );
+    assert_eq!(
+        refusal(&update(&tess, json!({ "code": "X-2" })).await),
+        conflict("CODE_TAKEN")
+    );
 
     // Tess hands the class over and has no part in it any more.
     let got = class(json!({ "teacherIds": [global(tom_id), global(tom_id)] })).await;
@@ -82,7 +97,11 @@ async fn deaf(world: World) {
     let school = School::with_students(&tess, 2).await;
     let session = school.open_session().await;
     let both_teach = json!({ "teacherIds": [global(tess_id), global(tom_id)] });
-    data(admin.raw(UPDATE_CLASS, json!({ "id": school.class, "input": both_teach })).await);
+    data(
+        admin
+            .raw(UPDATE_CLASS, json!({ "id": school.class, "input": both_teach }))
+            .await,
+    );
     let mut sockets = [Socket::open(&tess).await, Socket::open(&tom).await];
     for socket in &mut sockets {
         let query = "subscription($id: ID!) { attendance(sessionId: $id) { mark { status } } }";
@@ -93,15 +112,23 @@ async fn deaf(world: World) {
         assert_eq!(socket.next().await["attendance"]["mark"]["status"], "PRESENT");
     }
     let one_teaches = json!({ "teacherIds": [global(tess_id)] });
-    data(admin.raw(UPDATE_CLASS, json!({ "id": school.class, "input": one_teaches })).await);
+    data(
+        admin
+            .raw(UPDATE_CLASS, json!({ "id": school.class, "input": one_teaches }))
+            .await,
+    );
     let [hers, his] = &mut sockets;
     assert_eq!(his.within(Duration::from_secs(10)).await, Some(Got::Complete));
     data(school.mark(&session, &school.students[1], "EXCUSED").await);
     assert_eq!(hers.next().await["attendance"]["mark"]["status"], "EXCUSED");
     assert_eq!(his.within(Duration::from_secs(2)).await, None);
     // The socket is still his.
-    his.subscribe("2", "subscription($id: ID!) { attendance(sessionId: $id) { cursor } }", json!({ "id": session }))
-        .await;
+    his.subscribe(
+        "2",
+        "subscription($id: ID!) { attendance(sessionId: $id) { cursor } }",
+        json!({ "id": session }),
+    )
+    .await;
     assert!(matches!(his.within(Duration::from_secs(10)).await, Some(Got::Error(_))));
 }
 
@@ -118,10 +145,13 @@ async fn archived(world: World) {
     let school = School::with_students(&admin, 1).await;
     let session = school.open_session().await;
     for _ in 0..2 {
-        let got = admin.query(ARCHIVE, json!({ "id": school.class, "archived": true })).await;
+        let got = admin
+            .query(ARCHIVE, json!({ "id": school.class, "archived": true }))
+            .await;
         assert_eq!(got["archiveClass"]["class"]["archived"], true);
     }
-    let times = json!({ "classId": school.class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
+    let times =
+        json!({ "classId": school.class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
     let refused = admin.raw(crate::CREATE_SESSION, json!({ "input": times })).await;
     assert_eq!(refusal(&refused), conflict("ARCHIVED"));
     let term = json!({ "classId": school.class, "weekdays": ["MONDAY"], "startTime": "09:00", "endTime": "10:00",
@@ -131,7 +161,9 @@ async fn archived(world: World) {
     // What there is stays.
     assert_eq!(count(&admin, &school.class).await, 1);
     data(school.mark(&session, &school.students[0], "PRESENT").await);
-    admin.query(ARCHIVE, json!({ "id": school.class, "archived": false })).await;
+    admin
+        .query(ARCHIVE, json!({ "id": school.class, "archived": false }))
+        .await;
     planned(&admin, times).await;
 }
 
@@ -143,7 +175,10 @@ both!(an_archived_class_takes_no_new_sessions, archived, |s| Setup {
 async fn rows(world: &World, sql: &str) -> i64 {
     let db = world.service.db.reader();
     let sql = format!("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM {sql}");
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    let row = db
+        .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await
+        .unwrap();
     row.unwrap().try_get("", "n").unwrap()
 }
 
@@ -152,7 +187,10 @@ async fn deleted(world: World) {
     let marked = School::with_students(&admin, 1).await;
     let session = marked.open_session().await;
     data(marked.mark(&session, &marked.students[0], "PRESENT").await);
-    assert_eq!(refusal(&by_id(&admin, "deleteClass", &marked.class).await), conflict("HAS_MARKS"));
+    assert_eq!(
+        refusal(&by_id(&admin, "deleteClass", &marked.class).await),
+        conflict("HAS_MARKS")
+    );
 
     // Nobody knows these faces: a photo and jobs, but no marks.
     let school = School::with_students(&admin, 2).await;
@@ -186,7 +224,9 @@ async fn deleted(world: World) {
 both!(a_class_without_marks_is_deleted, deleted);
 
 fn objects(folder: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     entries
         .map(|entry| entry.unwrap().path())
         .map(|path| if path.is_dir() { objects(&path) } else { 1 })
@@ -210,7 +250,11 @@ async fn left(world: World) {
 
     // All or none.
     let stranger = School::with_students(&admin, 1).await.students[0].clone();
-    for wrong in [json!(stranger), json!("usr_x"), json!("usr_00000000000000000000000000000000")] {
+    for wrong in [
+        json!(stranger),
+        json!("usr_x"),
+        json!("usr_00000000000000000000000000000000"),
+    ] {
         assert_eq!(refusal(&remove(json!([a, wrong]), Value::Null).await), unknown());
     }
     assert_eq!(total(&later).await, 4);
@@ -229,8 +273,16 @@ async fn left(world: World) {
     // From a day on which they did not belong yet: as if they never had.
     data(remove(json!([c]), day(-30)).await);
     assert_eq!((total(&open).await, total(&later).await), (json!(3), json!(1)));
-    for (from, field) in [("+262142-12-31", "from"), ("0001-01-01", "from"), ("9999-12-31", "from")] {
-        assert_eq!(refusal(&remove(json!([d]), json!(from)).await), invalid(field), "{from}");
+    for (from, field) in [
+        ("+262142-12-31", "from"),
+        ("0001-01-01", "from"),
+        ("9999-12-31", "from"),
+    ] {
+        assert_eq!(
+            refusal(&remove(json!([d]), json!(from)).await),
+            invalid(field),
+            "{from}"
+        );
     }
     let many = json!(vec![d.clone(); 1001]);
     assert_eq!(refusal(&remove(many, Value::Null).await), invalid("studentIds"));

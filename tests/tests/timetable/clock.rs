@@ -46,7 +46,10 @@ async fn by_itself(world: World) {
     assert_eq!(school.marked(&session, "ABSENT").await, ["Student 001"]);
     assert_eq!(until(closes + TimeDelta::days(1)).await, 0);
     let log = admin
-        .query("{ auditLog(first: 2) { nodes { action actor { id } summary } } }", json!({}))
+        .query(
+            "{ auditLog(first: 2) { nodes { action actor { id } summary } } }",
+            json!({}),
+        )
         .await;
     let nodes = log["auditLog"]["nodes"].as_array().unwrap();
     let ended: Vec<_> = nodes.iter().filter(|n| n["summary"] == "closed by the clock").collect();
@@ -114,14 +117,20 @@ both!(what_was_opened_again_has_a_while, again, |s| Setup { workers: 0, ..s });
 
 async fn not_these(world: World) {
     let (_, admin) = world.organization("School").await;
-    let (school, archived) = (School::with_students(&admin, 1).await, School::with_students(&admin, 1).await);
+    let (school, archived) = (
+        School::with_students(&admin, 1).await,
+        School::with_students(&admin, 1).await,
+    );
     let cancelled = school.session(now() + TimeDelta::hours(1)).await;
     school.set(&cancelled, "cancelSession").await;
     let put_away = archived.session(now() + TimeDelta::hours(1)).await;
     let to_come = archived.session(now() + TimeDelta::days(2)).await;
     let held = archived.open_session().await;
-    let archive = "mutation($id: ID!, $archived: Boolean!) { archiveClass(id: $id, archived: $archived) { class { id } } }";
-    admin.query(archive, json!({ "id": archived.class, "archived": true })).await;
+    let archive =
+        "mutation($id: ID!, $archived: Boolean!) { archiveClass(id: $id, archived: $archived) { class { id } } }";
+    admin
+        .query(archive, json!({ "id": archived.class, "archived": true }))
+        .await;
     let (service, _) = server(&world, now() + TimeDelta::days(1));
     // What was open closes as ever.
     assert_eq!(sessions::tick(&service).await.unwrap(), 1);
@@ -131,7 +140,9 @@ async fn not_these(world: World) {
 
     // Out of the archive: what is over by then was not held, what comes is.
     put_back(&world, &put_away).await;
-    admin.query(archive, json!({ "id": archived.class, "archived": false })).await;
+    admin
+        .query(archive, json!({ "id": archived.class, "archived": false }))
+        .await;
     assert_eq!(state(&admin, &put_away).await, "CANCELLED");
     assert_eq!(state(&admin, &to_come).await, "SCHEDULED");
 }

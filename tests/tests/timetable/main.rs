@@ -77,7 +77,10 @@ async fn new_venue(admin: &Client, name: &str) -> String {
 
 async fn state(client: &Client, session: &str) -> String {
     let found = client
-        .query("query($id: ID!) { session(id: $id) { state } }", json!({ "id": session }))
+        .query(
+            "query($id: ID!) { session(id: $id) { state } }",
+            json!({ "id": session }),
+        )
         .await;
     found["session"]["state"].as_str().unwrap().to_owned()
 }

@@ -23,10 +23,16 @@ fn one_has_it(answers: &[Value], round: i64) -> String {
     let won: Vec<&Value> = answers.iter().filter(|a| a.get("errors").is_none()).collect();
     assert_eq!(won.len(), 1, "round {round}: {answers:?}");
     let (_, payload) = won[0]["data"].as_object().unwrap().iter().next().unwrap();
-    let session = payload["session"]["id"].as_str().or_else(|| payload["sessions"][0]["id"].as_str());
+    let session = payload["session"]["id"]
+        .as_str()
+        .or_else(|| payload["sessions"][0]["id"].as_str());
     for lost in answers.iter().filter(|a| a.get("errors").is_some()) {
         assert_eq!(refusal(lost), conflict("VENUE_TAKEN"), "round {round}");
-        assert_eq!(lost["errors"][0]["extensions"]["sessionId"].as_str(), session, "round {round}");
+        assert_eq!(
+            lost["errors"][0]["extensions"]["sessionId"].as_str(),
+            session,
+            "round {round}"
+        );
     }
     session.unwrap().to_owned()
 }
@@ -40,14 +46,20 @@ struct Rivals {
 async fn rivals(world: &World) -> Rivals {
     let (organization, admin) = world.organization("School").await;
     admin
-        .query("mutation { updateOrganization(input: { timezone: \"UTC\" }) { organization { id } } }", json!({}))
+        .query(
+            "mutation { updateOrganization(input: { timezone: \"UTC\" }) { organization { id } } }",
+            json!({}),
+        )
         .await;
     let (_, tess) = world.member(organization, "Tess", Role::Teacher).await;
     let (_, tom) = world.member(organization, "Tom", Role::Teacher).await;
     let tom = tom.at(world.bases.last().unwrap());
     Rivals {
         venue: new_venue(&admin, "Aula").await,
-        schools: [School::with_students(&tess, 1).await, School::with_students(&tom, 1).await],
+        schools: [
+            School::with_students(&tess, 1).await,
+            School::with_students(&tom, 1).await,
+        ],
         clients: [tess, tom],
     }
 }
@@ -57,7 +69,8 @@ async fn same_hour(world: World) {
     for round in 0..ROUNDS {
         let (from, to) = hour(round);
         let create = async |n: usize| {
-            let input = json!({ "classId": rivals.schools[n].class, "venueId": rivals.venue, "startsAt": from, "endsAt": to });
+            let input =
+                json!({ "classId": rivals.schools[n].class, "venueId": rivals.venue, "startsAt": from, "endsAt": to });
             rivals.clients[n].raw(CREATE_SESSION, json!({ "input": input })).await
         };
         let term = async |n: usize| {
@@ -141,7 +154,10 @@ async fn torn_down(world: World) {
         }
     }
     let left = admin
-        .query("{ sessions { totalCount } classes { totalCount } venues { totalCount } }", json!({}))
+        .query(
+            "{ sessions { totalCount } classes { totalCount } venues { totalCount } }",
+            json!({}),
+        )
         .await;
     for what in ["sessions", "classes", "venues"] {
         assert_eq!(left[what]["totalCount"], 0, "{what}");

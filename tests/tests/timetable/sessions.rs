@@ -25,7 +25,11 @@ async fn moved(world: World) {
         json!({ "classId": school.class, "startsAt": "2027-01-04T10:00:00Z", "endsAt": "2027-01-04T11:00:00Z" }),
     )
     .await;
-    let update = async |input: Value| admin.raw(UPDATE_SESSION, json!({ "id": session, "input": input })).await;
+    let update = async |input: Value| {
+        admin
+            .raw(UPDATE_SESSION, json!({ "id": session, "input": input }))
+            .await
+    };
 
     // What is absent stays, and it is not in its own way.
     let got = data(update(json!({ "endsAt": "2027-01-04T09:30:00Z" })).await)["updateSession"]["session"].clone();
@@ -57,7 +61,14 @@ async fn moved(world: World) {
     data(update(json!({ "endsAt": "2027-01-04T10:01:00Z", "allowOverlap": true })).await);
     // An overlap that was allowed is no hindrance to a new title.
     data(update(json!({ "title": "Geometry" })).await);
-    data(admin.raw(UPDATE_SESSION, json!({ "id": other, "input": { "venueId": venue, "allowOverlap": true } })).await);
+    data(
+        admin
+            .raw(
+                UPDATE_SESSION,
+                json!({ "id": other, "input": { "venueId": venue, "allowOverlap": true } }),
+            )
+            .await,
+    );
     let refused = update(json!({ "venueId": venue })).await;
     assert_eq!(refusal(&refused), conflict("VENUE_TAKEN"));
 }
@@ -102,7 +113,11 @@ async fn marked(world: World) {
     data(school.mark(&session, &school.students[1], "ABSENT").await);
     let starts = now() - TimeDelta::days(21);
     let input = json!({ "startsAt": starts.to_rfc3339(), "endsAt": (now() + TimeDelta::minutes(30) - TimeDelta::days(21)).to_rfc3339() });
-    let got = data(admin.raw(UPDATE_SESSION, json!({ "id": session, "input": input })).await);
+    let got = data(
+        admin
+            .raw(UPDATE_SESSION, json!({ "id": session, "input": input }))
+            .await,
+    );
     let summary = &got["updateSession"]["session"]["summary"];
     assert_eq!((&summary["present"], &summary["absent"]), (&json!(1), &json!(1)));
     assert_eq!(school.marked(&session, "PRESENT").await, ["Student 000"]);
@@ -111,14 +126,19 @@ async fn marked(world: World) {
     school.set(&session, "closeSession").await;
     weeks_fit(&world).await;
     let move_it = json!({ "startsAt": now().to_rfc3339(), "endsAt": (now() + TimeDelta::hours(1)).to_rfc3339() });
-    let refused = admin.raw(UPDATE_SESSION, json!({ "id": session, "input": move_it })).await;
+    let refused = admin
+        .raw(UPDATE_SESSION, json!({ "id": session, "input": move_it }))
+        .await;
     assert_eq!(refusal(&refused), conflict("CLOSED"));
     // What is no move is none; and what it was about may be said afterwards.
     let same = json!({ "startsAt": got["updateSession"]["session"]["startsAt"], "title": "Exam" });
     data(admin.raw(UPDATE_SESSION, json!({ "id": session, "input": same })).await);
 }
 
-both!(marks_stay_when_a_session_is_moved, marked, |s| Setup { workers: 0, ..s });
+both!(marks_stay_when_a_session_is_moved, marked, |s| Setup {
+    workers: 0,
+    ..s
+});
 
 async fn cancelled(world: World) {
     let (_, admin) = world.organization("School").await;
@@ -127,7 +147,10 @@ async fn cancelled(world: World) {
     data(school.mark(&session, &school.students[0], "PRESENT").await);
     let got = data(by_id(&admin, "cancelSession", &session).await);
     let got = &got["cancelSession"]["session"];
-    assert_eq!((&got["state"], &got["summary"]["sessions"]), (&json!("CANCELLED"), &json!(0)));
+    assert_eq!(
+        (&got["state"], &got["summary"]["sessions"]),
+        (&json!("CANCELLED"), &json!(0))
+    );
     assert_eq!(school.marked(&session, "PRESENT").await, ["Student 000"], "marks stay");
     weeks_fit(&world).await;
     for mutation in ["cancelSession", "openSession"] {
@@ -138,16 +161,23 @@ async fn cancelled(world: World) {
     assert_eq!(refusal(&refused), conflict("CANCELLED"));
     let closed = school.open_session().await;
     school.set(&closed, "closeSession").await;
-    assert_eq!(refusal(&by_id(&admin, "cancelSession", &closed).await), conflict("CLOSED"));
+    assert_eq!(
+        refusal(&by_id(&admin, "cancelSession", &closed).await),
+        conflict("CLOSED")
+    );
 
     // Its time is free again.
-    let times = json!({ "classId": school.class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
+    let times =
+        json!({ "classId": school.class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
     let first = planned(&admin, times.clone()).await;
     data(by_id(&admin, "cancelSession", &first).await);
     planned(&admin, times).await;
     assert_eq!(state(&admin, &first).await, "CANCELLED");
     let refused = admin
-        .raw(UPDATE_SESSION, json!({ "id": first, "input": { "endsAt": "2027-01-04T08:30:00Z" } }))
+        .raw(
+            UPDATE_SESSION,
+            json!({ "id": first, "input": { "endsAt": "2027-01-04T08:30:00Z" } }),
+        )
         .await;
     assert_eq!(refusal(&refused), conflict("CANCELLED"));
 }
@@ -161,14 +191,24 @@ both!(a_cancelled_session_counts_nowhere, cancelled, |s| Setup {
 async fn colleagues(world: World) {
     let (organization, admin) = world.organization("School").await;
     let (tess, _) = world.member(organization, "Tess", Role::Teacher).await;
-    let (a, b) = (School::with_students(&admin, 0).await, School::with_students(&admin, 0).await);
+    let (a, b) = (
+        School::with_students(&admin, 0).await,
+        School::with_students(&admin, 0).await,
+    );
     for school in [&a, &b] {
         let input = json!({ "teacherIds": [global(tess)] });
-        data(admin.raw(crate::UPDATE_CLASS, json!({ "id": school.class, "input": input })).await);
+        data(
+            admin
+                .raw(crate::UPDATE_CLASS, json!({ "id": school.class, "input": input }))
+                .await,
+        );
     }
-    let times = |class: &str| json!({ "classId": class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
+    let times =
+        |class: &str| json!({ "classId": class, "startsAt": "2027-01-04T08:00:00Z", "endsAt": "2027-01-04T09:00:00Z" });
     planned(&admin, times(&a.class)).await;
-    let refused = admin.raw(crate::CREATE_SESSION, json!({ "input": times(&b.class) })).await;
+    let refused = admin
+        .raw(crate::CREATE_SESSION, json!({ "input": times(&b.class) }))
+        .await;
     assert_eq!(refusal(&refused), conflict("TEACHER_BUSY"));
 }
 
@@ -179,12 +219,20 @@ async fn weeks_fit(world: &World) {
     use sea_orm::{ConnectionTrait, Statement};
     let db = world.service.db.reader();
     let ask = async |sql: &str| {
-        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+        let rows = db
+            .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+            .await
+            .unwrap();
         let mut all: Vec<(i32, uuid::Uuid, i64, i64)> = rows
             .iter()
             .map(|row| {
                 let n = |name: &str| row.try_get::<i64>("", name).unwrap();
-                (row.try_get("", "week").unwrap(), row.try_get("", "student").unwrap(), n("present"), n("absent"))
+                (
+                    row.try_get("", "week").unwrap(),
+                    row.try_get("", "student").unwrap(),
+                    n("present"),
+                    n("absent"),
+                )
             })
             .filter(|(_, _, present, absent)| (*present, *absent) != (0, 0))
             .collect();
@@ -195,13 +243,11 @@ async fn weeks_fit(world: &World) {
         "SELECT week, student_id AS student, CAST(present AS BIGINT) AS present, CAST(absent AS BIGINT) AS absent FROM student_week",
     )
     .await;
-    let counted = ask(
-        "SELECT (s.day + 3) / 7 AS week, m.student_id AS student, \
+    let counted = ask("SELECT (s.day + 3) / 7 AS week, m.student_id AS student, \
          CAST(SUM(CASE WHEN m.status = 'PRESENT' THEN 1 ELSE 0 END) AS BIGINT) AS present, \
          CAST(SUM(CASE WHEN m.status = 'ABSENT' THEN 1 ELSE 0 END) AS BIGINT) AS absent \
          FROM mark m JOIN session s ON s.id = m.session_id WHERE s.state IN ('OPEN', 'CLOSED') \
-         GROUP BY (s.day + 3) / 7, m.student_id",
-    )
+         GROUP BY (s.day + 3) / 7, m.student_id")
     .await;
     assert_eq!(kept, counted);
 }

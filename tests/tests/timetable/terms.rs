@@ -63,7 +63,10 @@ async fn nine_is_nine(world: World) {
         let input = json!({ "classId": school.class, "weekdays": [weekday], "startTime": "09:00", "endTime": "10:30",
             "from": from, "to": to });
         let made = data(admin.raw(SCHEDULE, json!({ "input": input })).await);
-        let got: Vec<String> = starts(&made).iter().map(|s| at(s).format("%Y-%m-%dT%H:%M").to_string()).collect();
+        let got: Vec<String> = starts(&made)
+            .iter()
+            .map(|s| at(s).format("%Y-%m-%dT%H:%M").to_string())
+            .collect();
         assert_eq!(got, expected, "{zone}");
     }
 }
@@ -86,7 +89,10 @@ async fn nights(world: World) {
         let made = data(admin.raw(SCHEDULE, json!({ "input": input })).await);
         let session = &made["scheduleSessions"]["sessions"][0];
         assert_eq!(
-            (at(session["startsAt"].as_str().unwrap()), at(session["endsAt"].as_str().unwrap())),
+            (
+                at(session["startsAt"].as_str().unwrap()),
+                at(session["endsAt"].as_str().unwrap())
+            ),
             (at(start), at(end))
         );
         let found = admin
@@ -117,7 +123,10 @@ async fn a_term(world: World) {
     let got: Vec<_> = starts(&made).iter().map(|s| at(s)).collect();
     assert_eq!(got, days.map(|day| at(&day)));
     for session in made["scheduleSessions"]["sessions"].as_array().unwrap() {
-        assert_eq!((&session["title"], &session["state"]), (&json!("Algebra"), &json!("SCHEDULED")));
+        assert_eq!(
+            (&session["title"], &session["state"]),
+            (&json!("Algebra"), &json!("SCHEDULED"))
+        );
         assert_eq!(session["venue"]["id"], venue);
     }
 
@@ -206,7 +215,15 @@ async fn bad(world: World) {
     let school = School::with_students(&admin, 1).await;
     let good = json!({ "classId": school.class, "weekdays": ["MONDAY"], "startTime": "09:00", "endTime": "10:00",
         "from": "2027-01-04", "to": "2027-01-17" });
-    let every_day = json!(["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]);
+    let every_day = json!([
+        "MONDAY",
+        "TUESDAY",
+        "WEDNESDAY",
+        "THURSDAY",
+        "FRIDAY",
+        "SATURDAY",
+        "SUNDAY"
+    ]);
     for (change, field) in [
         (json!({ "endTime": "09:00" }), "endTime"),
         (json!({ "endTime": "08:59" }), "endTime"),

@@ -13,8 +13,13 @@ async fn changed(world: World) {
     let venue = new_venue(&admin, "Aula").await;
     let update = async |input: Value| admin.raw(UPDATE_VENUE, json!({ "id": venue, "input": input })).await;
     let got = async |input: Value| data(update(input).await)["updateVenue"]["venue"].clone();
-    let seen = got(json!({ "name": "קומה ב׳ 🏫", "building": "North", "capacity": 0, "latitude": -90, "longitude": 180 })).await;
-    assert_eq!((&seen["name"], &seen["building"], &seen["capacity"]), (&json!("קומה ב׳ 🏫"), &json!("North"), &json!(0)));
+    let seen =
+        got(json!({ "name": "קומה ב׳ 🏫", "building": "North", "capacity": 0, "latitude": -90, "longitude": 180 }))
+            .await;
+    assert_eq!(
+        (&seen["name"], &seen["building"], &seen["capacity"]),
+        (&json!("קומה ב׳ 🏫"), &json!("North"), &json!(0))
+    );
     assert_eq!(seen["location"], json!({ "latitude": -90.0, "longitude": 180.0 }));
     // One of the two alone moves a venue that has both.
     let seen = got(json!({ "latitude": 40.5 })).await;

@@ -38,8 +38,15 @@ async fn sessions(world: World) {
         let query = "query($range: DateRange!) { sessions(range: $range) { totalCount } }";
         admin.raw(query, json!({ "range": { "from": from, "to": to } })).await
     };
-    assert_eq!(data(listed("1970-01-02", "2070-01-01").await)["sessions"]["totalCount"], 0);
-    for (from, to) in [("2027-01-02", "2027-01-01"), ("+262142-12-01", "+262142-12-31"), ("-262143-01-01", "2027-01-01")] {
+    assert_eq!(
+        data(listed("1970-01-02", "2070-01-01").await)["sessions"]["totalCount"],
+        0
+    );
+    for (from, to) in [
+        ("2027-01-02", "2027-01-01"),
+        ("+262142-12-01", "+262142-12-31"),
+        ("-262143-01-01", "2027-01-01"),
+    ] {
         let (code, field) = refusal(&listed(from, to).await);
         assert_eq!(code, "INVALID_INPUT", "{from} {to}");
         assert!(field.is_some(), "{from} {to}");
@@ -76,7 +83,11 @@ async fn names(world: World) {
     .enumerate()
     {
         let input = json!({ "name": name, "code": format!("{name}{n}") });
-        let got = data(admin.raw(UPDATE_CLASS, json!({ "id": school.class, "input": input })).await);
+        let got = data(
+            admin
+                .raw(UPDATE_CLASS, json!({ "id": school.class, "input": input }))
+                .await,
+        );
         assert_eq!(got["updateClass"]["class"]["name"], name);
         let day = 4 + n;
         let input = json!({ "classId": school.class, "title": name, "startsAt": format!("2027-01-{day:02}T08:00:00Z"),
@@ -93,12 +104,21 @@ async fn names(world: World) {
     }
     // The longest that goes, in characters and not in bytes.
     let input = json!({ "name": "界".repeat(200), "code": "界".repeat(200) });
-    data(admin.raw(UPDATE_CLASS, json!({ "id": school.class, "input": input })).await);
+    data(
+        admin
+            .raw(UPDATE_CLASS, json!({ "id": school.class, "input": input }))
+            .await,
+    );
     let refused = admin
-        .raw(UPDATE_CLASS, json!({ "id": school.class, "input": { "code": "界".repeat(201) } }))
+        .raw(
+            UPDATE_CLASS,
+            json!({ "id": school.class, "input": { "code": "界".repeat(201) } }),
+        )
         .await;
     assert_eq!(refusal(&refused), invalid("code"));
-    let unchanged = admin.raw(UPDATE_CLASS, json!({ "id": school.class, "input": {} })).await;
+    let unchanged = admin
+        .raw(UPDATE_CLASS, json!({ "id": school.class, "input": {} }))
+        .await;
     assert_eq!(data(unchanged)["updateClass"]["class"]["department"], Value::Null);
 }
 
