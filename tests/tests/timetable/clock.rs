@@ -13,7 +13,7 @@ use tests::client::data;
 use tests::school::{School, now};
 use tests::world::{Setup, World};
 
-use crate::{planned, state};
+use crate::{by_id, conflict, planned, refusal, state};
 
 /// A server of this world at its own time.
 fn server(world: &World, at: DateTime<Utc>) -> (Service, Arc<ManualClock>) {
@@ -37,6 +37,12 @@ async fn by_itself(world: World) {
     assert_eq!(state(&admin, &session).await, "SCHEDULED");
     assert_eq!(until(starts).await, 1);
     assert_eq!(state(&admin, &session).await, "OPEN");
+    // Whoever opens it by hand at the same moment is not refused, and whoever does so again is.
+    school.set(&session, "openSession").await;
+    assert_eq!(
+        refusal(&by_id(&admin, "openSession", &session).await),
+        conflict("ALREADY_OPEN")
+    );
     data(school.mark(&session, &school.students[0], "PRESENT").await);
     // The photo taken at the bell still counts.
     let closes = starts + TimeDelta::minutes(60 + 15);
