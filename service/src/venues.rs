@@ -12,7 +12,7 @@ use crate::id::VenueId;
 use crate::kinds::Role;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
-use crate::{Service, access, audit, text};
+use crate::{Service, access, audit, organizations, text};
 
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Venue {
@@ -182,21 +182,23 @@ struct Locked {
 pub async fn delete(service: &Service, scope: &Scope, id: VenueId) -> Result<()> {
     let viewer = access::admin_on(service, scope, "venue", "venue", id.0).await?;
     let mut tx = service.begin().await?;
-    // Sessions before venues, as whoever moves a session locks them; and the venue against new
-    // references too.
-    tx.all::<Locked>(
-        &format!("SELECT id FROM session WHERE venue_id = $1 ORDER BY id{}", tx.for_update()),
-        vec![id.into()],
-    )
-    .await?;
-    let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE" };
+    // Whoever plans holds the organization: nobody comes into the venue from here on.
+    organizations::hold(&tx, viewer.organization, tx.for_update()).await?;
     let found: Option<Locked> = tx
         .one(
-            &format!("SELECT id FROM venue WHERE id = $1 AND organization_id = $2{lock}"),
+            "SELECT id FROM venue WHERE id = $1 AND organization_id = $2",
             vec![id.into(), viewer.organization.into()],
         )
         .await?;
     found.ok_or(Error::NotFound("venue"))?;
+    tx.all::<Locked>(
+        &format!(
+            "SELECT id FROM session WHERE venue_id = $1 ORDER BY id{}",
+            tx.for_update()
+        ),
+        vec![id.into()],
+    )
+    .await?;
     tx.run(
         "UPDATE session SET venue_id = NULL, touched_at = $2 WHERE venue_id = $1",
         vec![id.into(), service.now().into()],

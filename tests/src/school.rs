@@ -100,7 +100,7 @@ impl School {
         made["createSession"]["session"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// openSession or closeSession.
+    /// openSession, closeSession or cancelSession.
     pub async fn set(&self, session: &str, mutation: &str) -> Value {
         let query = format!("mutation($id: ID!) {{ {mutation}(id: $id) {{ session {{ id state }} }} }}");
         self.teacher.query(&query, json!({ "id": session })).await

@@ -84,7 +84,9 @@ pub fn auth(ctx: &Context<'_>) -> Auth {
 
 /// When a subscription looks again whether its asker still reaches what it shows.
 pub fn checks(ctx: &Context<'_>) -> BoxStream<'static, ()> {
-    stream::iter(ctx.data_opt::<AuthCell>().map(AuthCell::checks)).flatten().boxed()
+    stream::iter(ctx.data_opt::<AuthCell>().map(AuthCell::checks))
+        .flatten()
+        .boxed()
 }
 
 /// The same before the operation has begun: the request brings it, or the socket has it.

@@ -150,7 +150,11 @@ pub async fn archive(service: &Service, scope: &Scope, id: ClassId, archived: bo
             )
             .await?;
         }
-        let summary = if archived { "archived" } else { "taken out of the archive" };
+        let summary = if archived {
+            "archived"
+        } else {
+            "taken out of the archive"
+        };
         audit::record(&tx, viewer, "archiveClass", ("Class", id.0), summary).await?;
         tx.announce(Topic::Sessions(viewer.organization));
     }
@@ -162,8 +166,7 @@ pub async fn archive(service: &Service, scope: &Scope, id: ClassId, archived: bo
 }
 
 /// Which jobs are of a class: of its sessions, or asked within it. `$1` is its id.
-const JOBS: &str =
-    "SELECT j.id FROM job j WHERE j.class_id = $1 OR j.session_id IN (SELECT s.id FROM session s WHERE s.class_id = $1)";
+const JOBS: &str = "SELECT j.id FROM job j WHERE j.class_id = $1 OR j.session_id IN (SELECT s.id FROM session s WHERE s.class_id = $1)";
 
 /// Deletes a class that nobody was ever marked in, with its sessions and their photos.
 pub async fn delete(service: &Service, scope: &Scope, id: ClassId) -> Result<()> {

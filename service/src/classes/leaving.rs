@@ -29,7 +29,10 @@ pub async fn remove_students(
     let found = reach(service, scope, class).await?;
     let viewer = scope.staff()?;
     if students.len() > MOST {
-        return Err(Error::invalid("studentIds", format!("at most {MOST} students at a time")));
+        return Err(Error::invalid(
+            "studentIds",
+            format!("at most {MOST} students at a time"),
+        ));
     }
     let students: BTreeSet<PersonId> = students.iter().copied().collect();
     let now = service.now();

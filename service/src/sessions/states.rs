@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Session, reach, select};
 use crate::attendance::marks::{self, Locked};
 use crate::attendance::{roll, weeks};
-use crate::db::Sql;
+use crate::db::{Scalar, Sql};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::SessionId;
@@ -29,11 +29,12 @@ pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Ses
                 "a session opens from 60 minutes before its start",
             ));
         }
-        SessionState::Scheduled | SessionState::Closed => {}
+        SessionState::Scheduled | SessionState::Closed => begin(&mut tx, &session).await?,
+        // The clock was faster by a moment: that is nobody's fault.
+        SessionState::Open if by_the_clock(&tx, id).await? => {}
         SessionState::Open => return Err(Error::conflict("ALREADY_OPEN", "the session is open")),
         SessionState::Cancelled => return Err(cancelled()),
     }
-    begin(&mut tx, &session).await?;
     tx.run(
         "UPDATE session SET opened_at = $1 WHERE id = $2",
         vec![service.now().into(), id.into()],
@@ -41,6 +42,17 @@ pub async fn open(service: &Service, scope: &Scope, id: SessionId) -> Result<Ses
     .await?;
     audit::record(&tx, viewer, "openSession", ("Session", id.0), "opened").await?;
     finish(tx, scope, id).await
+}
+
+/// Whether nobody has opened it by hand.
+async fn by_the_clock(tx: &Tx<'_>, id: SessionId) -> Result<bool> {
+    let found: Option<Scalar> = tx
+        .one(
+            "SELECT COUNT(*) AS value FROM session WHERE id = $1 AND opened_at IS NULL",
+            vec![id.into()],
+        )
+        .await?;
+    Ok(found.is_some_and(|found| found.value > 0))
 }
 
 /// Closes a session; whoever is on its roll without a mark is absent.

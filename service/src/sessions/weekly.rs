@@ -12,7 +12,9 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc, Weekday,
+};
 use chrono_tz::Tz;
 
 use super::Session;
@@ -71,7 +73,10 @@ pub async fn schedule(service: &Service, scope: &Scope, term: Term) -> Result<Ve
 }
 
 fn nothing() -> Error {
-    Error::invalid("weekdays", "no day between from and to is one of the weekdays and not left out")
+    Error::invalid(
+        "weekdays",
+        "no day between from and to is one of the weekdays and not left out",
+    )
 }
 
 fn days(term: &Term) -> Result<Vec<NaiveDate>> {
@@ -123,7 +128,10 @@ impl Lesson {
     fn on(self, zone: Tz, day: NaiveDate) -> Option<Times> {
         let noon = day.and_hms_opt(12, 0, 0)?;
         let (start, end) = (day.and_time(self.start), day.and_time(self.end));
-        if [noon, start, end].iter().all(|local| zone.from_local_datetime(local).earliest().is_none()) {
+        if [noon, start, end]
+            .iter()
+            .all(|local| zone.from_local_datetime(local).earliest().is_none())
+        {
             return None;
         }
         let starts_at = instant(zone, start)?;
@@ -182,29 +190,84 @@ mod tests {
 
     #[test]
     fn a_time_that_is_skipped_moves_forward() {
-        is("Europe/Madrid", "2026-03-29", ("02:30", "04:00"), ("03-29T01:30", "03-29T02:00"));
-        is("Europe/Madrid", "2026-03-29", ("02:10", "02:50"), ("03-29T01:10", "03-29T01:50"));
+        is(
+            "Europe/Madrid",
+            "2026-03-29",
+            ("02:30", "04:00"),
+            ("03-29T01:30", "03-29T02:00"),
+        );
+        is(
+            "Europe/Madrid",
+            "2026-03-29",
+            ("02:10", "02:50"),
+            ("03-29T01:10", "03-29T01:50"),
+        );
         // The end is before the start that was moved: it moves too.
-        is("Europe/Madrid", "2026-03-29", ("02:45", "03:15"), ("03-29T01:45", "03-29T02:15"));
-        is("Europe/Madrid", "2026-03-29", ("01:30", "02:30"), ("03-29T00:30", "03-29T01:30"));
+        is(
+            "Europe/Madrid",
+            "2026-03-29",
+            ("02:45", "03:15"),
+            ("03-29T01:45", "03-29T02:15"),
+        );
+        is(
+            "Europe/Madrid",
+            "2026-03-29",
+            ("01:30", "02:30"),
+            ("03-29T00:30", "03-29T01:30"),
+        );
         // By half an hour.
-        is("Australia/Lord_Howe", "2026-10-04", ("02:15", "03:00"), ("10-03T15:45", "10-03T16:00"));
+        is(
+            "Australia/Lord_Howe",
+            "2026-10-04",
+            ("02:15", "03:00"),
+            ("10-03T15:45", "10-03T16:00"),
+        );
         // At midnight.
-        is("Asia/Beirut", "2026-03-29", ("00:30", "01:30"), ("03-28T22:30", "03-28T23:00"));
+        is(
+            "Asia/Beirut",
+            "2026-03-29",
+            ("00:30", "01:30"),
+            ("03-28T22:30", "03-28T23:00"),
+        );
     }
 
     #[test]
     fn of_a_time_that_comes_twice_it_is_the_first() {
-        is("Europe/Madrid", "2026-10-25", ("02:30", "02:45"), ("10-25T00:30", "10-25T00:45"));
-        is("Europe/Madrid", "2026-10-25", ("02:30", "03:30"), ("10-25T00:30", "10-25T02:30"));
-        is("America/New_York", "2026-11-01", ("01:30", "01:40"), ("11-01T05:30", "11-01T05:40"));
+        is(
+            "Europe/Madrid",
+            "2026-10-25",
+            ("02:30", "02:45"),
+            ("10-25T00:30", "10-25T00:45"),
+        );
+        is(
+            "Europe/Madrid",
+            "2026-10-25",
+            ("02:30", "03:30"),
+            ("10-25T00:30", "10-25T02:30"),
+        );
+        is(
+            "America/New_York",
+            "2026-11-01",
+            ("01:30", "01:40"),
+            ("11-01T05:30", "11-01T05:40"),
+        );
     }
 
     #[test]
     fn a_day_that_was_left_out_has_no_lesson() {
         assert_eq!(lesson("Pacific/Apia", "2011-12-30", "09:00", "10:00"), None);
-        is("Pacific/Apia", "2011-12-29", ("09:00", "10:00"), ("12-29T19:00", "12-29T20:00"));
-        is("Pacific/Apia", "2011-12-31", ("09:00", "10:00"), ("12-30T19:00", "12-30T20:00"));
+        is(
+            "Pacific/Apia",
+            "2011-12-29",
+            ("09:00", "10:00"),
+            ("12-29T19:00", "12-29T20:00"),
+        );
+        is(
+            "Pacific/Apia",
+            "2011-12-31",
+            ("09:00", "10:00"),
+            ("12-30T19:00", "12-30T20:00"),
+        );
     }
 
     #[test]
@@ -212,7 +275,19 @@ mod tests {
         for good in ["00:00", "09:30", "23:59"] {
             assert!(time("startTime", good).is_ok(), "{good}");
         }
-        for bad in ["", "9:00", "09:60", "24:00", "09:00:00", "-9:00", "09.00", "٠٩:٠٠", "0a:00", " 9:00", "09:0é"] {
+        for bad in [
+            "",
+            "9:00",
+            "09:60",
+            "24:00",
+            "09:00:00",
+            "-9:00",
+            "09.00",
+            "٠٩:٠٠",
+            "0a:00",
+            " 9:00",
+            "09:0é",
+        ] {
             assert!(time("startTime", bad).is_err(), "{bad}");
         }
     }

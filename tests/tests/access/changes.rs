@@ -13,6 +13,7 @@ use crate::accounts::ACCOUNTS;
 use crate::administration::ADMINISTRATION;
 use crate::place::Land;
 use crate::table::{Row, row};
+use crate::timetable::TIMETABLE;
 
 pub const SCHOOL: &[Row] = &[
     row(
@@ -201,7 +202,7 @@ async fn person(client: &Client) -> Option<Uuid> {
 
 pub async fn check(land: &Land) {
     let mut wrong = Vec::new();
-    for row in [SCHOOL, ACCOUNTS, ADMINISTRATION].into_iter().flatten() {
+    for row in [SCHOOL, ACCOUNTS, ADMINISTRATION, TIMETABLE].into_iter().flatten() {
         for (role, client, expected) in row.askers(land) {
             let mut got = String::new();
             for place in &land.places {

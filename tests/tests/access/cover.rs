@@ -11,6 +11,7 @@ use crate::changes::SCHOOL;
 use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
 use crate::offices::OFFICES;
+use crate::timetable::TIMETABLE;
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
@@ -102,6 +103,7 @@ pub async fn check(client: &Client) {
         SCHOOL,
         ACCOUNTS,
         ADMINISTRATION,
+        TIMETABLE,
     ];
     let mut known: BTreeSet<String> = tables
         .iter()

@@ -13,6 +13,7 @@ mod objects;
 mod offices;
 mod place;
 mod table;
+mod timetable;
 
 use chrono::{DateTime, Utc};
 use place::{Land, join};

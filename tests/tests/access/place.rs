@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use service::accounts::{self, NewAccount};
@@ -94,15 +95,9 @@ impl Place {
         let enrolment = enrol(&teacher, &sam, &vec![photo(&[person(SAM)]); ENROLMENT]).await;
         assert_eq!(ended(&teacher, &enrolment).await["status"], "SUCCEEDED");
 
-        let venue = admin
-            .query(
-                "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }",
-                json!({ "name": uuid::Uuid::new_v4().simple().to_string() }),
-            )
-            .await;
-        let venue = text(&venue["createVenue"]["venue"]["id"]);
+        let venue = venue(admin).await;
         let input = json!({ "classId": school.class, "venueId": venue, "startsAt": now().to_rfc3339(),
-            "endsAt": (now() + chrono::TimeDelta::hours(1)).to_rfc3339() });
+            "endsAt": (now() + TimeDelta::hours(1)).to_rfc3339() });
         let session = teacher
             .query(
                 "mutation($input: SessionInput!) { createSession(input: $input) { session { id } } }",
@@ -208,12 +203,20 @@ impl Place {
     /// What `@name` stands for; what can be used once is made.
     pub async fn name(&self, name: &str) -> String {
         match name {
-            "scheduled" => self.school.session(now()).await,
+            // Later than the clock would open it meanwhile, and soon enough to be opened by hand.
+            "scheduled" => self.school.session(now() + TimeDelta::minutes(30)).await,
             "open" => self.school.open_session().await,
             "unique" => uuid::Uuid::new_v4().simple().to_string(),
             "address" => address("new"),
             "newcomer" => self.newcomer().await,
             "spare" => self.spare_department().await,
+            "spareClass" => School::with_students(&self.school.teacher, 1).await.class,
+            "spareVenue" => venue(&self.admin).await,
+            "joined" => {
+                let newcomer = self.newcomer().await;
+                join(&self.admin, &self.school.class, &newcomer).await;
+                newcomer
+            }
             // An address with a code, one with a token, one with a login and a code to save it.
             "asked" => {
                 let email = address("asked");
@@ -255,6 +258,16 @@ impl Place {
             known => self.names.get(known).unwrap_or_else(|| panic!("no @{known}")).clone(),
         }
     }
+}
+
+async fn venue(admin: &Client) -> String {
+    let made = admin
+        .query(
+            "mutation($name: String!) { createVenue(input: { name: $name }) { venue { id } } }",
+            json!({ "name": uuid::Uuid::new_v4().simple().to_string() }),
+        )
+        .await;
+    text(&made["createVenue"]["venue"]["id"])
 }
 
 pub async fn join(teacher: &Client, class: &str, student: &str) {

@@ -103,7 +103,9 @@ impl TimetableMutation {
         input: ScheduleInput,
     ) -> async_graphql::Result<Option<ScheduleSessionsPayload>> {
         let scope = scope(ctx)?;
-        let sessions = sessions::schedule(service(ctx)?, &scope, input.term()?).await.answer()?;
+        let sessions = sessions::schedule(service(ctx)?, &scope, input.term()?)
+            .await
+            .answer()?;
         Ok(Some(ScheduleSessionsPayload {
             sessions: sessions.into_iter().map(Session).collect(),
         }))
