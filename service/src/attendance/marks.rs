@@ -140,6 +140,80 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, session: &Locked, said: &[Statement])
     Ok(changes.len())
 }
 
+/// Sets marks whatever stood before, since what that rested on is gone; `by` did it. Nothing
+/// changes where the same stands already. As [`apply`], it is to be called once a lock.
+pub(crate) async fn replace(
+    tx: &mut Tx<'_>,
+    session: &Locked,
+    said: &[Statement],
+    by: Option<PersonId>,
+) -> Result<usize> {
+    let existing = of_session(tx, session.id).await?;
+    let mut written = Vec::new();
+    let mut changes = Vec::new();
+    for new in said {
+        let old = existing.get(&new.student);
+        if old.map(Statement::from).as_ref() == Some(new) {
+            continue;
+        }
+        changes.push(Change {
+            student: new.student,
+            from: old.map(|o| o.status),
+            to: Some(new.status),
+            source: new.source,
+            by,
+            remark: new.remark.clone(),
+        });
+        let id = old.map_or_else(|| MarkId(tx.service.new_id()), |o| o.id);
+        written.push((id, new.clone()));
+    }
+    upsert(tx, session, written).await?;
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
+/// Takes back the marks of these students; the history keeps them, with who took them back and how.
+/// Answers how many there were. As [`apply`], it is to be called once a lock.
+pub(crate) async fn withdraw(
+    tx: &mut Tx<'_>,
+    session: &Locked,
+    students: &[PersonId],
+    source: MarkSource,
+    by: Option<PersonId>,
+    remark: Option<&str>,
+) -> Result<usize> {
+    let existing = of_session(tx, session.id).await?;
+    let gone: Vec<&Mark> = students.iter().filter_map(|s| existing.get(s)).collect();
+    for some in gone.chunks(ROWS) {
+        let mut values = Values::default();
+        let list = values.list(some.iter().map(|mark| mark.id));
+        let sql = format!("DELETE FROM mark WHERE id IN {list}");
+        tx.run(&sql, values.done()).await?;
+    }
+    let changes: Vec<Change> = gone
+        .iter()
+        .map(|mark| Change {
+            student: mark.student_id,
+            from: Some(mark.status),
+            to: None,
+            source,
+            by,
+            remark: remark.map(str::to_owned),
+        })
+        .collect();
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
+/// The mark as this transaction sees it.
+pub(crate) async fn of_student(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<Option<Mark>> {
+    tx.one(
+        &format!("SELECT {COLUMNS} FROM mark m WHERE m.session_id = $1 AND m.student_id = $2"),
+        vec![session.into(), student.into()],
+    )
+    .await
+}
+
 async fn of_session(tx: &Tx<'_>, session: SessionId) -> Result<HashMap<PersonId, Mark>> {
     let marks: Vec<Mark> = tx
         .all(

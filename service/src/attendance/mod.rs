@@ -11,7 +11,7 @@ use sea_orm::FromQueryResult;
 use crate::kinds::SessionState;
 
 pub use marks::{Mark, mark};
-pub(crate) use rules::on_time;
+pub(crate) use rules::{fused, on_time};
 
 /// What a session's row counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]

@@ -86,6 +86,19 @@ pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> R
     Ok(found.is_some_and(|f| f.value > 0))
 }
 
+/// Whether the student is on the roll by their class alone, with a mark or without one.
+pub(crate) async fn belongs(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {
+    let found: Option<Scalar> = tx
+        .one(
+            "SELECT COUNT(*) AS value FROM session s JOIN membership m ON m.class_id = s.class_id \
+             WHERE s.id = $1 AND m.person_id = $2 AND (m.left_at IS NULL OR m.left_at > s.starts_at) \
+             AND (s.created_at <= s.ends_at OR m.joined_at < s.ends_at)",
+            vec![session.into(), student.into()],
+        )
+        .await?;
+    Ok(found.is_some_and(|f| f.value > 0))
+}
+
 /// A line of the roll.
 #[derive(Clone, Debug)]
 pub struct Entry {
