@@ -34,10 +34,11 @@ pub struct Mark {
 pub(crate) const COLUMNS: &str = "m.id, m.session_id, m.student_id, m.status, m.source, m.similarity, \
      m.face_id, m.remark, m.marked_at, m.marked_by, m.job_id";
 
-/// The face that speaks for a machine's mark.
+/// The face that speaks for a mark.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Evidence {
-    pub similarity: f64,
+    /// To the student; none where a person named somebody whom it was not compared with closely.
+    pub similarity: Option<f64>,
     pub face: Option<FaceId>,
 }
 
@@ -61,8 +62,8 @@ impl From<&Mark> for Statement {
             student: mark.student_id,
             status: mark.status,
             source: mark.source,
-            evidence: mark.similarity.map(|similarity| Evidence {
-                similarity,
+            evidence: (mark.similarity.is_some() || mark.face_id.is_some()).then_some(Evidence {
+                similarity: mark.similarity,
                 face: mark.face_id,
             }),
             remark: mark.remark.clone(),
@@ -283,7 +284,7 @@ async fn upsert(tx: &Tx<'_>, session: &Locked, marks: Vec<(MarkId, Statement)>) 
             student_id: said.student.0,
             status: said.status,
             source: said.source,
-            similarity: said.evidence.as_ref().map(|e| e.similarity),
+            similarity: said.evidence.as_ref().and_then(|e| e.similarity),
             face_id: said.evidence.as_ref().and_then(|e| e.face).map(|f| f.0),
             remark: said.remark,
             marked_at: said.at,

@@ -65,7 +65,7 @@ fn fuse(old: &Statement, new: &Statement) -> Option<Statement> {
 }
 
 fn similarity(evidence: Option<&Evidence>) -> f64 {
-    evidence.map_or(f64::NEG_INFINITY, |e| e.similarity)
+    evidence.and_then(|e| e.similarity).unwrap_or(f64::NEG_INFINITY)
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
             status,
             source,
             evidence: matches!(source, Recognition | CheckIn).then(|| Evidence {
-                similarity,
+                similarity: Some(similarity),
                 face: Some(FaceId(Uuid::from_u128(minute.unsigned_abs().into()))),
             }),
             remark: None,

@@ -1,5 +1,6 @@
 //! Sessions: the meetings of a class, and the states that they go through.
 
+mod code;
 mod days;
 mod plan;
 mod states;
@@ -8,6 +9,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+pub(crate) use code::is_check_in_code;
+pub use code::{CheckInCode, check_in_code};
 pub(crate) use days::move_days;
 pub use plan::{NewSession, create};
 pub use states::{close, open};
