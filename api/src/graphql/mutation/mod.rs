@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod review;
 mod school;
 
 use async_graphql::{MergedObject, SimpleObject};
@@ -14,6 +15,7 @@ pub struct Mutation(
     accounts::AccountMutation,
     administration::AdministrationMutation,
     school::SchoolMutation,
+    review::ReviewMutation,
 );
 
 #[derive(SimpleObject)]

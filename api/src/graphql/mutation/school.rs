@@ -68,6 +68,12 @@ pub struct JobPayload {
     job: Job,
 }
 
+impl From<service::queue::Job> for JobPayload {
+    fn from(job: service::queue::Job) -> Self {
+        Self { job: job.into() }
+    }
+}
+
 #[derive(SimpleObject)]
 pub struct MarkPayload {
     mark: AttendanceMark,
