@@ -24,6 +24,8 @@ pub enum Purpose {
     Mail,
     /// Whom a mail is addressed to.
     Address,
+    /// What a classroom's screen shows to those who check in.
+    CheckIn,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Limits => b"muster/limits/v1",
             Self::Mail => b"muster/mail/v1",
             Self::Address => b"muster/address/v1",
+            Self::CheckIn => b"muster/check-in/v1",
         }
     }
 }

@@ -179,9 +179,9 @@ async fn work(
     reporter.matching().await;
     let written = match claim.kind {
         JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
-        // In their own branches.
-        JobKind::CheckIn | JobKind::Export => return Err(Stop::Service(Error::NotFound("handler"))),
-        JobKind::Recognize | JobKind::Identify => {
+        // In a branch of its own.
+        JobKind::Export => return Err(Stop::Service(Error::NotFound("handler"))),
+        JobKind::Recognize | JobKind::Identify | JobKind::CheckIn => {
             let Some(EnrolledPhoto {
                 photo,
                 seen: Some(seen),
@@ -189,10 +189,13 @@ async fn work(
             else {
                 return Err(Stop::Service(Error::NotFound("photo")));
             };
-            if claim.kind == JobKind::Recognize {
-                recognition::recognize(service, claim, &embedder, &photo, seen).await
-            } else {
-                recognition::identify(service, claim, &embedder, &photo, seen).await
+            match claim.kind {
+                JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await,
+                JobKind::CheckIn => match recognition::check_in(service, claim, &embedder, &photo, seen).await {
+                    Ok(Some(failure)) => return Err(Stop::Refused(failure)),
+                    other => other.map(|_| ()),
+                },
+                _ => recognition::identify(service, claim, &embedder, &photo, seen).await,
             }
         }
     };

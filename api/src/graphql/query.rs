@@ -1,15 +1,15 @@
 //! Root queries. Each may be null, so that one that is refused leaves the others whole.
 
 use async_graphql::{Context, ID, Object};
-use service::{accounts, audit, classes, health, organizations, people, queue, sessions, venues};
+use service::{accounts, audit, classes, health, organizations, people, queue, recognition, sessions, venues};
 
 use super::connection::{page_cost, request};
 use super::ids::{AnyId, NodeId};
 use super::inputs::{DateRange, JobFilter, UserFilter};
 use super::scalars::SessionState;
 use super::types::{
-    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, Health, Job, JobConnection, Node,
-    Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
+    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, Health, Job,
+    JobConnection, Node, Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
 };
 use super::{Answer, node, scope, service};
 use crate::http::auth::{Auth, auth};
@@ -211,6 +211,27 @@ impl Query {
         let actor = NodeId::optional(actor_id.as_ref())?;
         let page = request(ctx, first, after, last, before);
         audit::list(service(ctx)?, &scope, actor, range.map(DateRange::days), &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    /// faces waiting for a person's decision, in the viewer's classes, oldest first
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn review_queue(
+        &self,
+        ctx: &Context<'_>,
+        class_id: Option<ID>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<FaceConnection>> {
+        let scope = scope(ctx)?;
+        scope.staff().answer()?;
+        let class = NodeId::optional(class_id.as_ref())?;
+        let page = request(ctx, first, after, last, before);
+        recognition::review_queue(service(ctx)?, &scope, class, &page)
             .await
             .answer()
             .map(|page| Some(page.into()))

@@ -24,6 +24,12 @@ impl ScalarType for Date {
     }
 }
 
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewChange {
+    Entered,
+    Left,
+}
+
 macro_rules! remote {
     ($($name:ident $remote:literal { $($variant:ident),+ $(,)? })+) => {$(
         #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +75,7 @@ remote! {
     JobStage "kinds::JobStage" { Waiting, Decoding, Detecting, Embedding, Matching, Writing, Done }
     FaceDecision "kinds::FaceDecision" { Matched, NeedsReview, Unknown, Confirmed, Reassigned, Dismissed }
     FaceReason "kinds::FaceReason" { BelowThreshold, BetweenThresholds, TooSmall, LowQuality, SecondClaim, Ambiguous }
+    ReviewDecision "service::recognition::ReviewDecision" { Confirm, Reassign, Dismiss }
     TemplateStatus "kinds::TemplateStatus" { Pending, Accepted, Rejected }
     HealthState "service::health::State" { Ok, Degraded, Down }
 }

@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt};
 use service::attendance::stream;
-use service::{queue, sessions};
+use service::{queue, recognition, sessions};
 
 use super::ids::NodeId;
-use super::types::{AttendanceEvent, Job, Session};
+use super::types::{AttendanceEvent, Job, ReviewEvent, Session};
 use super::{Answer, scope, service};
 use crate::http::auth::checks;
 
@@ -54,5 +54,18 @@ impl Subscription {
             .await
             .answer()?;
         Ok(changes.map(Job))
+    }
+
+    /// waiting faces first (ENTERED), then as they enter or leave the review queue of the viewer's classes
+    async fn review_queue(
+        &self,
+        ctx: &Context<'_>,
+        class_id: Option<ID>,
+    ) -> async_graphql::Result<impl Stream<Item = ReviewEvent> + use<>> {
+        let scope = scope(ctx)?;
+        scope.staff().answer()?;
+        let class = NodeId::optional(class_id.as_ref())?;
+        let events = recognition::follow_queue(service(ctx)?, &scope, class).await.answer()?;
+        Ok(events.map(ReviewEvent))
     }
 }

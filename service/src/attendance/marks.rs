@@ -34,10 +34,11 @@ pub struct Mark {
 pub(crate) const COLUMNS: &str = "m.id, m.session_id, m.student_id, m.status, m.source, m.similarity, \
      m.face_id, m.remark, m.marked_at, m.marked_by, m.job_id";
 
-/// The face that speaks for a machine's mark.
+/// The face that speaks for a mark.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Evidence {
-    pub similarity: f64,
+    /// To the student; none where a person named somebody whom it was not compared with closely.
+    pub similarity: Option<f64>,
     pub face: Option<FaceId>,
 }
 
@@ -77,8 +78,8 @@ impl From<&Mark> for Statement {
             student: mark.student_id,
             status: mark.status,
             source: mark.source,
-            evidence: mark.similarity.map(|similarity| Evidence {
-                similarity,
+            evidence: (mark.similarity.is_some() || mark.face_id.is_some()).then_some(Evidence {
+                similarity: mark.similarity,
                 face: mark.face_id,
             }),
             remark: mark.remark.clone(),
@@ -168,6 +169,47 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, session: &Locked, said: &[Statement])
     upsert(tx, session, written).await?;
     record(tx, session, &changes).await?;
     Ok(changes.len())
+}
+
+/// Sets marks whatever stood before, since what that rested on is gone; `by` did it. Nothing
+/// changes where the same stands already. As [`apply`], it is to be called once a lock.
+pub(crate) async fn replace(
+    tx: &mut Tx<'_>,
+    session: &Locked,
+    said: &[Statement],
+    by: Option<PersonId>,
+) -> Result<usize> {
+    let existing = of_session(tx, session.id).await?;
+    let mut written = Vec::new();
+    let mut changes = Vec::new();
+    for new in said {
+        let old = existing.get(&new.student);
+        if old.map(Statement::from).as_ref() == Some(new) {
+            continue;
+        }
+        changes.push(Change {
+            student: new.student,
+            from: old.map(|o| o.status),
+            to: Some(new.status),
+            source: new.source,
+            by,
+            remark: new.remark.clone(),
+        });
+        let id = old.map_or_else(|| MarkId(tx.service.new_id()), |o| o.id);
+        written.push((id, new.clone()));
+    }
+    upsert(tx, session, written).await?;
+    record(tx, session, &changes).await?;
+    Ok(changes.len())
+}
+
+/// The mark as this transaction sees it.
+pub(crate) async fn of_student(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<Option<Mark>> {
+    tx.one(
+        &format!("SELECT {COLUMNS} FROM mark m WHERE m.session_id = $1 AND m.student_id = $2"),
+        vec![session.into(), student.into()],
+    )
+    .await
 }
 
 pub(super) async fn of_session(tx: &Tx<'_>, session: SessionId) -> Result<HashMap<PersonId, Mark>> {
@@ -273,7 +315,7 @@ async fn upsert(tx: &Tx<'_>, session: &Locked, marks: Vec<(MarkId, Statement)>) 
             student_id: said.student.0,
             status: said.status,
             source: said.source,
-            similarity: said.evidence.as_ref().map(|e| e.similarity),
+            similarity: said.evidence.as_ref().and_then(|e| e.similarity),
             face_id: said.evidence.as_ref().and_then(|e| e.face).map(|f| f.0),
             remark: said.remark,
             marked_at: said.at,

@@ -13,7 +13,7 @@ use crate::kinds::SessionState;
 
 pub use by_hand::{MarkRow, NewMark, clear, mark, mark_many};
 pub use marks::Mark;
-pub(crate) use rules::on_time;
+pub(crate) use rules::{fused, on_time};
 
 /// What a session's row counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::marks::{self, Mark};
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
 use crate::id::{ClassId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus};
@@ -99,6 +99,19 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
 pub(crate) async fn members(db: &impl ConnectionTrait, session: SessionId) -> Result<HashSet<PersonId>> {
     let rows: Vec<Member> = db.all(&belonging("$1"), vec![session.into()]).await?;
     Ok(rows.into_iter().map(|r| r.person_id).collect())
+}
+
+pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {
+    let found: Option<Scalar> = tx
+        .one(
+            &format!(
+                "SELECT COUNT(*) AS value FROM {} r WHERE r.person_id = $2",
+                roll_of("$1")
+            ),
+            vec![session.into(), student.into()],
+        )
+        .await?;
+    Ok(found.is_some_and(|f| f.value > 0))
 }
 
 /// A line of the roll.

@@ -44,6 +44,11 @@ fn same_word(old: &Statement, new: &Statement) -> bool {
     (old.status, old.source, &old.remark, old.by) == (new.status, new.source, &new.remark, new.by)
 }
 
+/// One statement of all that machines said of a student; none of nothing.
+pub(crate) fn fused(said: impl IntoIterator<Item = Statement>) -> Option<Statement> {
+    said.into_iter().reduce(|one, other| fuse(&one, &other).unwrap_or(one))
+}
+
 fn fuse(old: &Statement, new: &Statement) -> Option<Statement> {
     let mut fused = old.clone();
     if new.at < old.at {
@@ -60,7 +65,7 @@ fn fuse(old: &Statement, new: &Statement) -> Option<Statement> {
 }
 
 fn similarity(evidence: Option<&Evidence>) -> f64 {
-    evidence.map_or(f64::NEG_INFINITY, |e| e.similarity)
+    evidence.and_then(|e| e.similarity).unwrap_or(f64::NEG_INFINITY)
 }
 
 #[cfg(test)]
@@ -75,7 +80,7 @@ mod tests {
             status,
             source,
             evidence: matches!(source, Recognition | CheckIn).then(|| Evidence {
-                similarity,
+                similarity: Some(similarity),
                 face: Some(FaceId(Uuid::from_u128(minute.unsigned_abs().into()))),
             }),
             remark: None,
@@ -112,6 +117,24 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!((one.status, one.at), (Present, early.at));
         assert_eq!(one.evidence, late.evidence);
+    }
+
+    #[test]
+    fn photos_are_fused_whatever_their_order() {
+        let photos = [
+            said(Recognition, Late, 20, 0.9),
+            said(Recognition, Present, 2, 0.5),
+            said(Recognition, Late, 15, 0.7),
+        ];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut mark: Option<Statement> = None;
+            for photo in order {
+                mark = decide(mark.as_ref(), &photos[photo]).or(mark);
+            }
+            let mark = mark.unwrap();
+            assert_eq!((mark.status, mark.at), (Present, photos[1].at), "{order:?}");
+            assert_eq!(mark.evidence, photos[0].evidence, "{order:?}");
+        }
     }
 
     #[test]

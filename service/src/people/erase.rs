@@ -11,6 +11,7 @@ use super::changes::{Known, lock};
 use crate::accounts::{self, LiveLogins};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
+use crate::events::Topic;
 use crate::id::{JobId, OrganizationId, PersonId, PhotoId};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue};
@@ -134,6 +135,9 @@ async fn person(
         "UPDATE department SET head_id = NULL WHERE head_id = $1",
         "DELETE FROM idempotency WHERE person_id = $1",
         "DELETE FROM feedback WHERE person_id = $1",
+        // Nobody is asked whether a face is somebody who is gone.
+        "UPDATE face SET decision = 'UNKNOWN', reason = 'BELOW_THRESHOLD' \
+         WHERE student_id = $1 AND decision = 'NEEDS_REVIEW'",
         // A remark is what somebody wrote of this person.
         "UPDATE mark SET remark = NULL WHERE student_id = $1 AND remark IS NOT NULL",
         "UPDATE mark_change SET remark = NULL WHERE student_id = $1 AND remark IS NOT NULL",
@@ -142,6 +146,7 @@ async fn person(
     ] {
         tx.run(statement, vec![id.into()]).await?;
     }
+    tx.announce(Topic::Reviews(organization));
     Ok((Erased { templates, photos }, addresses))
 }
 

@@ -34,7 +34,13 @@ pub struct Face {
     pub has_crop: bool,
     pub decided_by: Option<PersonId>,
     pub decided_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
 }
+
+/// Of a face by the alias `f`.
+pub(super) const COLUMNS: &str = "f.id, f.photo_id, f.job_id, f.session_id, f.x, f.y, f.width, f.height, \
+     f.detection_score, f.quality, f.decision, f.reason, f.student_id, f.similarity, f.candidates, \
+     f.crop_key IS NOT NULL AS has_crop, f.decided_by, f.decided_at, f.created_at";
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -116,9 +122,7 @@ async fn select(service: &Service, scope: &Scope, which: impl FnOnce(&mut Values
     let which = which(&mut values);
     let visible = access::job(scope, &mut values, "j");
     let sql = format!(
-        "SELECT f.id, f.photo_id, f.job_id, f.session_id, f.x, f.y, f.width, f.height, f.detection_score, f.quality, \
-         f.decision, f.reason, f.student_id, f.similarity, f.candidates, f.crop_key IS NOT NULL AS has_crop, \
-         f.decided_by, f.decided_at FROM face f JOIN job j ON j.id = f.job_id WHERE {which} AND {visible} \
+        "SELECT {COLUMNS} FROM face f JOIN job j ON j.id = f.job_id WHERE {which} AND {visible} \
          ORDER BY f.x, f.y, f.id"
     );
     service.db.reader().all(&sql, values.done()).await

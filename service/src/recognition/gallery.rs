@@ -167,6 +167,14 @@ pub(crate) async fn of_organization(
     Ok(Arc::new(gallery))
 }
 
+/// One student alone, if they can be recognized.
+pub(crate) async fn of_person(service: &Service, person: PersonId, embedder: &Embedder) -> Result<Gallery> {
+    read(service, embedder, |values| {
+        format!("t.person_id = {}", values.push(person))
+    })
+    .await
+}
+
 #[derive(FromQueryResult)]
 struct Sealed {
     id: TemplateId,

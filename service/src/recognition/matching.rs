@@ -4,6 +4,11 @@
 //! A face is matched to the student whom it resembles most, or to nobody: its second choice is no
 //! safe guess when the first is taken, and a person looks at it. Of the pairs that are allowed so,
 //! the best assignment gives each student to the nearest of the faces that claim them.
+//!
+//! A face that resembles two students closely claims neither. Closely: both at or above the match
+//! threshold, and nearer to each other than the embedder's own band of doubt is wide (from the
+//! review to the match threshold). Within that band its thresholds say that a similarity tells
+//! nothing for certain, and so a difference of that size tells nothing for certain either.
 
 use std::collections::HashMap;
 
@@ -45,7 +50,13 @@ pub fn decide(students: &[PersonId], similarities: &[Option<Vec<f32>>], match_at
         .collect();
     let mut holder: HashMap<usize, (usize, f32)> = HashMap::new();
     for (face, (row, order)) in similarities.iter().zip(&ranked).enumerate() {
-        if let (Some(row), Some(Some(&student))) = (row, order.as_ref().map(|o| o.first())) {
+        let (Some(row), Some(order)) = (row, order) else {
+            continue;
+        };
+        if is_ambiguous(row, order, match_at, review_at) {
+            continue;
+        }
+        if let Some(&student) = order.first() {
             let held = holder.entry(student).or_insert((face, row[student]));
             if row[student] > held.1 {
                 *held = (face, row[student]);
@@ -74,6 +85,14 @@ fn nearest(students: &[PersonId], row: &[f32]) -> Vec<usize> {
     order
 }
 
+/// Whether the second student is too near to the first for the embedder to tell them apart.
+fn is_ambiguous(row: &[f32], order: &[usize], match_at: f32, review_at: f32) -> bool {
+    match order {
+        [best, second, ..] => row[*second] >= match_at && row[*best] - row[*second] < match_at - review_at,
+        _ => false,
+    }
+}
+
 fn verdict(
     students: &[PersonId],
     row: &[f32],
@@ -84,6 +103,9 @@ fn verdict(
 ) -> Verdict {
     let best = order.first().copied();
     let (decision, reason, chosen) = match best {
+        Some(best) if is_ambiguous(row, order, match_at, review_at) => {
+            (FaceDecision::NeedsReview, Some(FaceReason::Ambiguous), Some(best))
+        }
         Some(best) if row[best] >= match_at && holds(best) => (FaceDecision::Matched, None, Some(best)),
         Some(best) if row[best] >= match_at => (FaceDecision::NeedsReview, Some(FaceReason::SecondClaim), Some(best)),
         Some(best) if row[best] >= review_at => (
@@ -113,7 +135,8 @@ mod tests {
     }
 
     /// Against every assignment there is: the sum over allowed pairs is the greatest, no student
-    /// is given twice, and nobody gets a student whom another face resembles more.
+    /// is given twice, and nobody gets a student whom another face resembles more. The embedder has
+    /// no band of doubt here, so that no face is ambiguous.
     #[test]
     fn the_assignment_is_the_best_of_all() {
         const MATCH: f32 = 0.5;
@@ -125,7 +148,7 @@ mod tests {
                 .map(|_| (0..columns).map(|_| random.random_range(0.0..1.0)).collect())
                 .collect();
             let seen: Vec<Option<Vec<f32>>> = rows.iter().cloned().map(Some).collect();
-            let verdicts = decide(&s, &seen, MATCH, 0.4);
+            let verdicts = decide(&s, &seen, MATCH, MATCH);
             let matched: Vec<_> = verdicts
                 .iter()
                 .filter(|v| v.decision == FaceDecision::Matched)
@@ -182,7 +205,7 @@ mod tests {
         for (own, stranger) in [
             ([0.9, 0.46], [0.5, 0.1]),
             ([0.9, 0.6], [0.85, 0.1]),
-            ([0.9, 0.6], [0.85, 0.84]),
+            ([0.9, 0.6], [0.85, 0.7]),
         ] {
             let verdicts = decide(&s, &[Some(own.to_vec()), Some(stranger.to_vec())], 0.45, 0.4);
             assert_eq!(
@@ -191,6 +214,24 @@ mod tests {
             );
             assert_eq!(verdicts[1].reason, Some(FaceReason::SecondClaim));
         }
+    }
+
+    #[test]
+    fn a_face_that_resembles_two_closely_waits_and_claims_neither() {
+        let s = students(2);
+        let of = |best: f32, second: f32| decide(&s, &[Some(vec![best, second])], 0.5, 0.4).remove(0);
+        let doubtful = of(0.7, 0.65);
+        assert_eq!(
+            (doubtful.decision, doubtful.reason, doubtful.student),
+            (FaceDecision::NeedsReview, Some(FaceReason::Ambiguous), Some(s[0]))
+        );
+        assert_eq!(doubtful.candidates.len(), 2);
+        assert_eq!(of(0.75, 0.5).decision, FaceDecision::Matched);
+        assert_eq!(of(0.55, 0.5_f32.next_down()).decision, FaceDecision::Matched);
+        // The nearest face is ambiguous; the other is the student's own.
+        let both = decide(&s, &[Some(vec![0.9, 0.88]), Some(vec![0.8, 0.1])], 0.5, 0.4);
+        assert_eq!(both[0].reason, Some(FaceReason::Ambiguous));
+        assert_eq!((both[1].decision, both[1].student), (FaceDecision::Matched, Some(s[0])));
     }
 
     #[test]

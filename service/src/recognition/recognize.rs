@@ -11,6 +11,7 @@ use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
 use crate::db::Sql;
 use crate::error::{Error, Result};
+use crate::events::Topic;
 use crate::id::{FaceId, PersonId};
 use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
 use crate::queue::claims::{self, Claim};
@@ -57,7 +58,7 @@ pub async fn recognize(
                         status,
                         source: MarkSource::Recognition,
                         evidence: Some(Evidence {
-                            similarity: f.verdict.similarity?.into(),
+                            similarity: Some(f.verdict.similarity?.into()),
                             face: Some(f.id),
                         }),
                         remark: None,
@@ -68,6 +69,9 @@ pub async fn recognize(
                 })
                 .collect();
             marks::apply(&mut tx, &locked, &said).await?;
+        }
+        if faces.iter().any(|f| f.verdict.decision == FaceDecision::NeedsReview) {
+            tx.announce(Topic::Reviews(claim.organization_id));
         }
         claims::record_timings(&tx, claim, watch.total()).await?;
         tx.commit().await
@@ -169,7 +173,7 @@ async fn still_here(tx: &Tx<'_>, verdicts: Vec<Verdict>) -> Result<Vec<Verdict>>
     Ok(only(verdicts, &here))
 }
 
-fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {
+pub(super) fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {
     seen.faces
         .iter()
         .zip(verdicts)

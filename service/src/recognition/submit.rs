@@ -3,15 +3,17 @@
 
 use bytes::Bytes;
 
-use crate::attendance::marks;
+use super::{place, templates};
+use crate::attendance::{marks, roll};
 use crate::error::{Error, Result};
 use crate::id::{ClassId, JobId, PersonId, SessionId};
 use crate::idempotency::{self, Request};
 use crate::keys::fingerprint;
-use crate::kinds::{JobKind, Role, SessionState};
+use crate::kinds::{JobKind, MarkSource, Role, SessionState};
 use crate::queue::{self, Job, NewJob};
+use crate::rates::{self, Rule};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, audit, classes, media, people, sessions};
+use crate::{Service, Tx, audit, classes, media, people, sessions};
 
 const ENROLMENT_PHOTOS_MAX: usize = 20;
 
@@ -20,6 +22,8 @@ const ENROLMENT_PHOTOS_MAX: usize = 20;
 pub enum PhotoOf {
     Session(SessionId, ClassId),
     Person(PersonId),
+    /// Of a student who checks in to a session of the class.
+    Selfie(SessionId, ClassId, PersonId),
     /// Of a class, or of the whole organization.
     Somebody(Option<ClassId>),
 }
@@ -72,6 +76,83 @@ pub async fn enrol_faces(
     .await
 }
 
+/// A student's word that they are there.
+#[derive(Debug)]
+pub struct CheckIn<'a> {
+    pub session: SessionId,
+    pub code: &'a str,
+    pub selfie: Bytes,
+    pub latitude: Option<f64>,
+    pub longitude: Option<f64>,
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// Queues the comparison of a selfie with the student's own templates, once the code and the place
+/// show that they are in the room.
+pub async fn submit_selfie(service: &Service, scope: &Scope, input: CheckIn<'_>) -> Result<Job> {
+    const OPERATION: &str = "checkIn";
+    let viewer = scope.viewer()?;
+    if viewer.role != Role::Student {
+        return Err(Error::Forbidden);
+    }
+    let session = sessions::by_ids(service, scope, &[input.session])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound("session"))?;
+    let here = place::given(input.latitude, input.longitude)?;
+    let of = PhotoOf::Selfie(session.id, session.class_id, viewer.person);
+    media::check(&input.selfie, viewer.max_upload_bytes)?;
+    // What was taken once is answered again, though the code has changed meanwhile.
+    let photos = [input.selfie];
+    if let Some(request) = request(service, of, &photos, OPERATION, input.idempotency_key).await?
+        && let Some(job) = idempotency::find(service, viewer, &request).await?
+    {
+        return the_job(service, scope, job).await;
+    }
+    open_or_conflict(session.state)?;
+    let attempt = rates::attempt(service, &[(Rule::CheckInByAccount, viewer.person.0.to_string())]).await?;
+    if !sessions::is_check_in_code(service, session.id, input.code) {
+        return Err(Error::invalid(
+            "code",
+            "this is not the code that the session shows now; read it again",
+        ));
+    }
+    attempt.right().await;
+    place::near_enough(service, session.id, here).await?;
+    if templates::enrolled(service, scope, &[viewer.person])
+        .await?
+        .first()
+        .is_none_or(|(_, enrolled)| !enrolled)
+    {
+        return Err(Error::conflict(
+            "NOT_ENROLLED",
+            "there are no accepted photos of you to compare a selfie with; enrol first",
+        ));
+    }
+    submit(service, scope, of, photos.to_vec(), (OPERATION, input.idempotency_key)).await
+}
+
+/// Refuses who is not on the roll, was erased, or was marked by a person.
+async fn may_check_in(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<()> {
+    if people::still_here(tx, [student]).await?.is_empty() {
+        return Err(Error::NotFound("student"));
+    }
+    if !roll::has(tx, session, student).await? {
+        return Err(Error::conflict(
+            "NOT_ON_ROLL",
+            "you are not on the roll of this session",
+        ));
+    }
+    let mark = marks::of_student(tx, session, student).await?;
+    if mark.is_some_and(|mark| matches!(mark.source, MarkSource::Manual | MarkSource::Review)) {
+        return Err(Error::conflict(
+            "MARKED_BY_PERSON",
+            "a teacher has marked you in this session; ask them if it is wrong",
+        ));
+    }
+    Ok(())
+}
+
 /// Queues the question who is in a photo, among a class or (admins) the organization.
 pub async fn identify_faces(service: &Service, scope: &Scope, photo: Bytes, class: Option<ClassId>) -> Result<Job> {
     match class {
@@ -97,6 +178,7 @@ impl PhotoOf {
         let (kind, session, class, person) = match self {
             Self::Session(session, class) => (JobKind::Recognize, Some(session), Some(class), None),
             Self::Person(person) => (JobKind::Enrol, None, None, Some(person)),
+            Self::Selfie(session, class, person) => (JobKind::CheckIn, Some(session), Some(class), Some(person)),
             Self::Somebody(class) => (JobKind::Identify, None, class, None),
         };
         NewJob {
@@ -110,9 +192,16 @@ impl PhotoOf {
         }
     }
 
+    fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Session(id, _) | Self::Selfie(id, ..) => Some(id),
+            Self::Person(_) | Self::Somebody(_) => None,
+        }
+    }
+
     fn id_bytes(self) -> [u8; 16] {
         match self {
-            Self::Session(id, _) => id.0.into_bytes(),
+            Self::Session(id, _) | Self::Selfie(id, ..) => id.0.into_bytes(),
             Self::Person(id) => id.0.into_bytes(),
             Self::Somebody(id) => id.map_or([0; 16], |c| c.0.into_bytes()),
         }
@@ -136,20 +225,7 @@ async fn submit(
     for photo in &photos {
         media::check(photo, viewer.max_upload_bytes)?;
     }
-    let request = match key {
-        None => None,
-        Some(key) => {
-            let (photos, about) = (photos.clone(), of.id_bytes());
-            let hash = service
-                .blocking(move || {
-                    let mut parts: Vec<&[u8]> = vec![&about];
-                    parts.extend(photos.iter().map(|p| &p[..]));
-                    fingerprint(&parts)
-                })
-                .await?;
-            Request::new(operation, Some(key), hash)?
-        }
-    };
+    let request = request(service, of, &photos, operation, key).await?;
     if let Some(request) = &request
         && let Some(job) = idempotency::find(service, viewer, request).await?
     {
@@ -195,13 +271,33 @@ async fn submit(
     }
 }
 
+/// What makes two requests with one key the same; none without a key.
+async fn request(
+    service: &Service,
+    of: PhotoOf,
+    photos: &[Bytes],
+    operation: &'static str,
+    key: Option<&str>,
+) -> Result<Option<Request>> {
+    let Some(key) = key else { return Ok(None) };
+    let (photos, about) = (photos.to_vec(), of.id_bytes());
+    let hash = service
+        .blocking(move || {
+            let mut parts: Vec<&[u8]> = vec![&about];
+            parts.extend(photos.iter().map(|p| &p[..]));
+            fingerprint(&parts)
+        })
+        .await?;
+    Request::new(operation, Some(key), hash)
+}
+
 fn open_or_conflict(state: SessionState) -> Result<()> {
     if state == SessionState::Open {
         return Ok(());
     }
     Err(Error::conflict(
         "NOT_OPEN",
-        "photos are taken while the session is open; open it first",
+        "photos and check-ins are taken while the session is open",
     ))
 }
 
@@ -221,9 +317,12 @@ async fn write(
     {
         return Err(Error::NotFound("student"));
     }
-    if let PhotoOf::Session(id, _) = of {
+    if let Some(id) = of.session() {
         open_or_conflict(marks::lock(&tx, id).await?.state)?;
         session = Some(id);
+    }
+    if let PhotoOf::Selfie(session, _, student) = of {
+        may_check_in(&tx, session, student).await?;
     }
     let job = queue::insert(&mut tx, of.job(viewer)).await?;
     let submitted_at = service.now();

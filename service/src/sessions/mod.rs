@@ -2,6 +2,7 @@
 
 mod change;
 mod clock;
+mod code;
 mod days;
 mod overlap;
 mod plan;
@@ -15,6 +16,8 @@ use uuid::Uuid;
 
 pub use change::{SessionChange, update};
 pub use clock::tick;
+pub(crate) use code::is_check_in_code;
+pub use code::{CheckInCode, check_in_code};
 pub(crate) use days::move_days;
 pub use plan::{NewSession, create};
 pub use states::{cancel, close, open};

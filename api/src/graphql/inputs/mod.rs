@@ -125,6 +125,16 @@ impl SessionInput {
 }
 
 #[derive(InputObject)]
+pub struct CheckInInput {
+    pub session_id: ID,
+    pub code: String,
+    pub selfie: PhotoInput,
+    pub latitude: Option<f64>,
+    pub longitude: Option<f64>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(InputObject)]
 pub struct MarkInput {
     session_id: ID,
     student_id: ID,

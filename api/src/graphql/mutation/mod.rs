@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod attendance;
+mod review;
 mod school;
 mod timetable;
 
@@ -18,6 +19,7 @@ pub struct Mutation(
     school::SchoolMutation,
     attendance::AttendanceMutation,
     timetable::TimetableMutation,
+    review::ReviewMutation,
 );
 
 /// What was wrong with one row of many.

@@ -49,6 +49,12 @@ pub struct JobPayload {
     job: Job,
 }
 
+impl From<service::queue::Job> for JobPayload {
+    fn from(job: service::queue::Job) -> Self {
+        Self { job: job.into() }
+    }
+}
+
 #[Object]
 impl SchoolMutation {
     async fn create_class(&self, ctx: &Context<'_>, input: ClassInput) -> async_graphql::Result<Option<ClassPayload>> {

@@ -6,9 +6,10 @@ use service::media::{self, Shown};
 use service::recognition;
 
 use super::{Session, User};
+use crate::graphql::connection::{connection, exact};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders::FacesOfPhoto;
-use crate::graphql::scalars::{FaceDecision, FaceReason, TemplateStatus};
+use crate::graphql::scalars::{FaceDecision, FaceReason, ReviewChange, TemplateStatus};
 use crate::graphql::{loaders, service};
 
 #[derive(Clone)]
@@ -194,6 +195,35 @@ impl DetectedFace {
 
     async fn decided_at(&self) -> Option<DateTime<Utc>> {
         self.0.decided_at
+    }
+}
+
+impl From<recognition::Face> for DetectedFace {
+    fn from(face: recognition::Face) -> Self {
+        Self(face)
+    }
+}
+
+connection!(FaceConnection, FaceEdge, DetectedFace, i32, exact);
+
+pub struct ReviewEvent(pub recognition::ReviewEvent);
+
+#[Object]
+impl ReviewEvent {
+    async fn change(&self) -> ReviewChange {
+        if self.0.entered {
+            ReviewChange::Entered
+        } else {
+            ReviewChange::Left
+        }
+    }
+
+    async fn face(&self) -> DetectedFace {
+        DetectedFace(self.0.face.clone())
+    }
+
+    async fn queue_length(&self) -> i32 {
+        exact(Some(self.0.queue_length))
     }
 }
 

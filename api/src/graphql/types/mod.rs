@@ -14,7 +14,7 @@ use async_graphql::{ID, Interface, SimpleObject};
 pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntry, RollEntryConnection};
 pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
-pub use faces::{DetectedFace, FaceTemplate, Photo};
+pub use faces::{DetectedFace, FaceConnection, FaceTemplate, Photo, ReviewEvent};
 pub use jobs::{Job, JobConnection};
 pub use organizations::{Department, Organization};
 pub use people::{User, UserConnection};

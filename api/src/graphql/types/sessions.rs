@@ -1,6 +1,6 @@
 //! Sessions with their roll.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use service::attendance::roll::{self, RollFilter};
 
@@ -38,6 +38,12 @@ impl Session {
             None => Ok(None),
         }
     }
+}
+
+#[derive(SimpleObject)]
+pub struct CheckInCode {
+    code: String,
+    expires_at: DateTime<Utc>,
 }
 
 #[Object]
@@ -116,6 +122,15 @@ impl Session {
     async fn jobs(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Job>>> {
         let jobs = loaders(ctx)?.many(JobsOfSession(self.0.id)).await?;
         Ok(Some(jobs.into_iter().map(Job::from).collect()))
+    }
+
+    /// the code that a student types or scans to check in; changes every 30 s; teachers only
+    async fn check_in_code(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<CheckInCode>> {
+        let code = service::sessions::check_in_code(service(ctx)?, &scope(ctx)?, &self.0);
+        Ok(code.map(|shown| CheckInCode {
+            code: shown.code,
+            expires_at: shown.expires_at,
+        }))
     }
 }
 
