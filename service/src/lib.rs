@@ -26,6 +26,7 @@ pub mod rates;
 pub mod recognition;
 pub mod scope;
 pub mod sessions;
+pub mod statistics;
 mod text;
 pub mod venues;
 

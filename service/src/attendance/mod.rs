@@ -1,15 +1,19 @@
 //! Attendance: marks, the roll they make up, and the history of both.
 
+mod list;
 pub mod marks;
 pub mod roll;
 mod rules;
 pub mod stream;
 pub(crate) mod weeks;
 
+use std::ops::AddAssign;
+
 use sea_orm::FromQueryResult;
 
 use crate::kinds::SessionState;
 
+pub use list::{MarkFilter, list};
 pub use marks::{Mark, mark};
 pub(crate) use rules::on_time;
 
@@ -59,6 +63,18 @@ impl Summary {
     pub fn rate(&self) -> Option<f64> {
         let due = self.expected - self.excused - self.unmarked;
         (due > 0).then(|| f64::from(self.present + self.late) / f64::from(due))
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.expected += other.expected;
+        self.present += other.present;
+        self.late += other.late;
+        self.excused += other.excused;
+        self.absent += other.absent;
+        self.unmarked += other.unmarked;
     }
 }
 

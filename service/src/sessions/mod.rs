@@ -1,6 +1,7 @@
 //! Sessions: the meetings of a class, and the states that they go through.
 
 mod days;
+mod of_student;
 mod plan;
 mod states;
 
@@ -9,6 +10,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 pub(crate) use days::move_days;
+pub use of_student::{StudentSession, StudentState, of_student};
 pub use plan::{NewSession, create};
 pub use states::{close, open};
 
