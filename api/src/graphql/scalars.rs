@@ -44,5 +44,7 @@ remote! {
     FaceDecision "kinds::FaceDecision" { Matched, NeedsReview, Unknown, Confirmed, Reassigned, Dismissed }
     FaceReason "kinds::FaceReason" { BelowThreshold, BetweenThresholds, TooSmall, LowQuality, SecondClaim, Ambiguous }
     TemplateStatus "kinds::TemplateStatus" { Pending, Accepted, Rejected }
+    StudentSessionState "service::sessions::StudentState" { Upcoming, Pending, Marked, Missed }
+    Interval "service::statistics::Interval" { Day, Week, Month, Quarter, Year }
     HealthState "service::health::State" { Ok, Degraded, Down }
 }

@@ -1,6 +1,7 @@
 //! Inputs of the contract, and how each becomes what the service takes.
 
 mod people;
+mod statistics;
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use base64::Engine;
@@ -13,6 +14,8 @@ pub use people::{
     CreateUserInput, DepartmentInput, InviteUserInput, RegisterInput, UpdateDepartmentInput, UpdateOrganizationInput,
     UpdateUserInput, UserFilter, UserSettingsInput,
 };
+
+pub use statistics::{MarkFilter, StatisticsFilter};
 
 use super::ids::NodeId;
 use super::scalars::{Date, JobKind, JobStatus, MarkStatus};
