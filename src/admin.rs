@@ -36,7 +36,7 @@ pub(crate) async fn run(settings: Settings, command: AdminCommand) -> Outcome {
 }
 
 /// The service over the database of the settings, whose schema is this version's.
-async fn open(settings: &Settings) -> Result<Service, Failure> {
+pub(crate) async fn open(settings: &Settings) -> Result<Service, Failure> {
     let keys = key_ring(settings)?;
     let db = database::connect(settings).await?;
     match settings.database {

@@ -51,6 +51,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Makes an organization with years of attendance, to try Muster at size
+    Seed(Seed),
     /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
     Health,
 }
@@ -111,6 +113,27 @@ pub(crate) struct Newest {
     /// How many at most
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seed {
+    /// The organization's name; there must be none of that name
+    #[arg(long, value_name = "NAME", default_value = "Seeded University")]
+    pub organization: String,
+    /// The admin's address, with which they log in
+    #[arg(long, default_value = "admin@seed.example")]
+    pub email: String,
+    #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
+    pub students: usize,
+    /// About 31 marks each
+    #[arg(long, value_name = "NUMBER", default_value_t = 33_000)]
+    pub sessions: usize,
+    /// The same number makes the same school
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// The last day with sessions, such as 2026-06-30 [default: today]
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<chrono::NaiveDate>,
 }
 
 #[derive(Debug, Args)]
@@ -317,7 +340,7 @@ mod tests {
                 "{variable} is missing from the help"
             );
         }
-        for command in ["up", "api", "worker", "migrate", "schema", "models", "admin"] {
+        for command in ["up", "api", "worker", "migrate", "schema", "models", "admin", "seed"] {
             assert!(
                 help.contains(&format!("\n  {command} ")),
                 "{command} is missing from the help"

@@ -12,6 +12,7 @@ mod prepare;
 mod roles;
 mod rotate;
 mod secret;
+mod seed;
 mod settings;
 mod stop;
 mod table;
@@ -88,6 +89,7 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Schema => Ok(()),
         Command::Models { command } => models_command::run(&command, &settings.models),
         Command::Admin { command } => block_on(admin::run(settings, command)),
+        Command::Seed(plan) => block_on(seed::run(settings, plan)),
         Command::Health => health::ask(&settings.listen),
     }
 }

@@ -25,6 +25,7 @@ pub mod queue;
 pub mod rates;
 pub mod recognition;
 pub mod scope;
+pub mod seed;
 pub mod sessions;
 pub mod statistics;
 mod text;
