@@ -165,17 +165,17 @@ impl Maker<'_, '_> {
             left -= here;
             let members: Vec<usize> = (0..CLASS).map(|n| (class * CLASS + n) % students.len()).collect();
             let id = self.class(class, departments[class % DEPARTMENTS], teachers[class % teachers.len()], begin).await?;
-            let rows = members.iter().map(|n| (self.id(begin), students[*n]));
-            let rows: Vec<_> = rows
-                .map(|(row, person)| entity::membership::Model {
-                    id: row,
+            let mut rows = Vec::new();
+            for student in &members {
+                rows.push(entity::membership::Model {
+                    id: self.id(begin),
                     organization_id: self.organization,
                     class_id: id,
-                    person_id: person,
+                    person_id: students[*student],
                     joined_at: begin,
                     left_at: None,
-                })
-                .collect();
+                });
+            }
             self.tx.insert(rows).await?;
             for meeting in 0..here {
                 let open = meeting + 1 == here && class < OPEN;
