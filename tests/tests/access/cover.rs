@@ -11,6 +11,7 @@ use crate::changes::SCHOOL;
 use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
 use crate::offices::OFFICES;
+use crate::statistics::STATISTICS;
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
@@ -38,6 +39,14 @@ const PLAIN: &[(&str, &str)] = &[
     (
         "AttendanceSummary",
         "sessions expected present late excused absent unmarked rate",
+    ),
+    ("StudentSession", "session state mark"),
+    ("TrendPoint", "bucket summary"),
+    ("ClassStatistics", "class summary"),
+    ("DepartmentStatistics", "department students summary"),
+    (
+        "StudentStatistics",
+        "student summary consecutiveAbsences lastPresentAt",
     ),
     ("AttendanceEvent", "cursor replayed student mark change summary"),
     (
@@ -101,6 +110,7 @@ pub async fn check(client: &Client) {
         SCHOOL,
         ACCOUNTS,
         ADMINISTRATION,
+        STATISTICS,
     ];
     let mut known: BTreeSet<String> = tables
         .iter()
