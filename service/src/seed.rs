@@ -72,7 +72,10 @@ pub async fn seed(service: &Service, scope: &Scope, plan: &Plan<'_>) -> Result<M
     let there: Option<Scalar> = service
         .db
         .reader()
-        .one("SELECT COUNT(*) AS value FROM organization WHERE name = $1", vec![name.into()])
+        .one(
+            "SELECT COUNT(*) AS value FROM organization WHERE name = $1",
+            vec![name.into()],
+        )
         .await?;
     if there.is_some_and(|t| t.value > 0) {
         return Err(Error::conflict("EXISTS", "this organization exists already"));
@@ -84,8 +87,7 @@ pub async fn seed(service: &Service, scope: &Scope, plan: &Plan<'_>) -> Result<M
         password: plan.password,
         role: Role::Admin,
     };
-    let (organization, _) =
-        accounts::found(service, scope, plan.organization, Some(zone.name()), &admin).await?;
+    let (organization, _) = accounts::found(service, scope, plan.organization, Some(zone.name()), &admin).await?;
     let tx = service.begin().await?;
     let mut maker = Maker {
         tx: &tx,
@@ -155,7 +157,9 @@ impl Maker<'_, '_> {
             created_at: begin,
         });
         self.tx.insert(rows.collect()).await?;
-        let students = self.people(plan.students, Role::Student, "Student", &departments, begin).await?;
+        let students = self
+            .people(plan.students, Role::Student, "Student", &departments, begin)
+            .await?;
         let teachers = self
             .people(classes.div_ceil(4), Role::Teacher, "Teacher", &departments, begin)
             .await?;
@@ -164,7 +168,14 @@ impl Maker<'_, '_> {
             let here = left.min(MEETINGS);
             left -= here;
             let members: Vec<usize> = (0..CLASS).map(|n| (class * CLASS + n) % students.len()).collect();
-            let id = self.class(class, departments[class % DEPARTMENTS], teachers[class % teachers.len()], begin).await?;
+            let id = self
+                .class(
+                    class,
+                    departments[class % DEPARTMENTS],
+                    teachers[class % teachers.len()],
+                    begin,
+                )
+                .await?;
             let mut rows = Vec::new();
             for student in &members {
                 rows.push(entity::membership::Model {
@@ -186,7 +197,8 @@ impl Maker<'_, '_> {
                     _ => day,
                 };
                 let venue = venues[class % VENUES];
-                self.meeting(id, venue, day, class, open, &members, &students, begin).await?;
+                self.meeting(id, venue, day, class, open, &members, &students, begin)
+                    .await?;
             }
         }
         self.flush().await

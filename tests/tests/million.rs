@@ -39,7 +39,9 @@ async fn median<F: Future>(run: impl Fn() -> F) -> Duration {
 
 async fn dashboard(service: &Service, scope: &Scope, range: (NaiveDate, NaiveDate)) {
     statistics::today(service, scope).await.unwrap();
-    statistics::summary(service, scope, &Filter::days(range.0, range.1)).await.unwrap();
+    statistics::summary(service, scope, &Filter::days(range.0, range.1))
+        .await
+        .unwrap();
     statistics::counts(service, scope).await.unwrap();
     statistics::open_sessions(service, scope).await.unwrap();
     statistics::trend_of(service, scope, range).await.unwrap();
@@ -60,8 +62,13 @@ fn page(after: Option<String>) -> PageRequest {
 async fn page_500(service: &Service, scope: &Scope) -> String {
     let mut cursor = None;
     for _ in 0..499 {
-        let request = PageRequest { count: false, ..page(cursor.clone()) };
-        let found = attendance::list(service, scope, &MarkFilter::default(), &request).await.unwrap();
+        let request = PageRequest {
+            count: false,
+            ..page(cursor.clone())
+        };
+        let found = attendance::list(service, scope, &MarkFilter::default(), &request)
+            .await
+            .unwrap();
         if !found.has_next {
             break;
         }
@@ -86,7 +93,11 @@ async fn at_size(world: World) {
         until,
     };
     let made = seed(service, &Scope::System("test"), &plan).await.unwrap();
-    let database = if service.db.is_postgres() { "PostgreSQL" } else { "SQLite" };
+    let database = if service.db.is_postgres() {
+        "PostgreSQL"
+    } else {
+        "SQLite"
+    };
     println!("{database}: {} marks in {:.1?}", made.marks, begun.elapsed());
     let again = seed(service, &Scope::System("test"), &plan).await;
     assert!(matches!(again, Err(service::Error::Conflict { .. })), "{again:?}");
@@ -100,7 +111,8 @@ async fn at_size(world: World) {
         timezone: "Europe/Madrid".parse().unwrap(),
         max_upload_bytes: 0,
     });
-    let plain = median(|| async { count(service, "SELECT status, COUNT(*) AS n FROM mark GROUP BY status").await }).await;
+    let plain =
+        median(|| async { count(service, "SELECT status, COUNT(*) AS n FROM mark GROUP BY status").await }).await;
     let year = (until - TimeDelta::days(364), until);
     let (year, term) = (year, Filter::days(until - TimeDelta::days(120), until));
     let yearly = Filter::days(year.0, year.1);
@@ -110,7 +122,12 @@ async fn at_size(world: World) {
         ("dashboard", median(|| dashboard(service, &scope, year)).await),
         (
             "trend of a year by week",
-            median(|| async { statistics::trend(service, &scope, &yearly, Interval::Week).await.unwrap() }).await,
+            median(|| async {
+                statistics::trend(service, &scope, &yearly, Interval::Week)
+                    .await
+                    .unwrap()
+            })
+            .await,
         ),
         (
             "classStatistics",
@@ -118,25 +135,41 @@ async fn at_size(world: World) {
         ),
         (
             "studentsAtRisk of a term",
-            median(|| async { statistics::at_risk(service, &scope, &term, 0.85, &page(None)).await.unwrap() }).await,
+            median(|| async {
+                statistics::at_risk(service, &scope, &term, 0.85, &page(None))
+                    .await
+                    .unwrap()
+            })
+            .await,
         ),
         (
             "page 500 of marks",
             median(|| async {
                 let request = page(Some(cursor.clone()));
-                attendance::list(service, &scope, &MarkFilter::default(), &request).await.unwrap()
+                attendance::list(service, &scope, &MarkFilter::default(), &request)
+                    .await
+                    .unwrap()
             })
             .await,
         ),
     ];
     println!("{:<28}{:>12}{:>8}", "plain count", format!("{plain:.1?}"), "1.00");
-    for (what, time) in times {
-        let ratio = time.as_secs_f64() / plain.as_secs_f64();
+    let ratios = times.map(|(what, time)| (what, time, time.as_secs_f64() / plain.as_secs_f64()));
+    for (what, time, ratio) in ratios {
         println!("{what:<28}{:>12}{ratio:>8.2}", format!("{time:.1?}"));
-        assert!(!long() || ratio <= MOST, "{database}: {what} takes {ratio:.2} of a plain count");
+    }
+    for (what, _, ratio) in ratios {
+        assert!(
+            !long() || ratio <= MOST,
+            "{database}: {what} takes {ratio:.2} of a plain count"
+        );
     }
     if long() {
-        assert_eq!(self::scans(service).await, scans, "{database}: marks were read from end to end");
+        assert_eq!(
+            self::scans(service).await,
+            scans,
+            "{database}: marks were read from end to end"
+        );
     }
 }
 
@@ -180,7 +213,14 @@ async fn scans(service: &Service) -> i64 {
     }
     // The other connections report within a second.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    count(service, "SELECT seq_scan AS n FROM pg_stat_user_tables WHERE relname = 'mark'").await
+    count(
+        service,
+        "SELECT seq_scan AS n FROM pg_stat_user_tables WHERE relname = 'mark'",
+    )
+    .await
 }
 
-both!(statistics_of_many_marks, at_size, |setup| tests::world::Setup { workers: 0, ..setup });
+both!(statistics_of_many_marks, at_size, |setup| tests::world::Setup {
+    workers: 0,
+    ..setup
+});

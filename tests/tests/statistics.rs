@@ -49,7 +49,9 @@ async fn met(school: &School, starts: &str, marks: &[(usize, &str)], close: bool
 async fn joined_long_ago(world: &World, _: OrganizationId) {
     let db = world.service.db.writer();
     let sql = "UPDATE membership SET joined_at = '2020-01-01T00:00:00+00:00'";
-    db.execute_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    db.execute_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await
+        .unwrap();
 }
 
 impl Term {
@@ -57,7 +59,10 @@ impl Term {
         let (organization, admin) = world.organization("Term").await;
         let (_, teacher) = world.member(organization, "Tom Teacher", Role::Teacher).await;
         let (_, me) = world.member(organization, "Mia Member", Role::Student).await;
-        let mine = me.query("{ viewer { id } }", json!({})).await["viewer"]["id"].as_str().unwrap().to_owned();
+        let mine = me.query("{ viewer { id } }", json!({})).await["viewer"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let physics = School::with_students(&teacher, 3).await;
         let mut music = School::with_students(&admin, 1).await;
         admin
@@ -149,7 +154,8 @@ async fn exact_numbers(world: World) {
         json!([{ "department": null, "students": 3, "summary": theirs }])
     );
 
-    let lines = format!("{{ nodes {{ student {{ id }} summary {{ {SUM} }} consecutiveAbsences lastPresentAt }} totalCount }}");
+    let lines =
+        format!("{{ nodes {{ student {{ id }} summary {{ {SUM} }} consecutiveAbsences lastPresentAt }} totalCount }}");
     let query = format!("studentsAtRisk(belowRate: 0.9, filter: {{ {TERM} }}) {lines}");
     let expected = json!({ "totalCount": 2, "nodes": [
         { "student": { "id": term.physics.students[2] }, "summary": sum([3, 3, 0, 0, 1, 1, 1], Some(0.0)),
@@ -163,8 +169,10 @@ async fn exact_numbers(world: World) {
     assert_eq!(Term::ask(admin, &query).await["studentStatistics"]["totalCount"], 5);
     assert_eq!(Term::ask(teacher, &query).await["studentStatistics"]["totalCount"], 3);
 
-    let query = format!("dashboard({TERM}) {{ inRange {{ {SUM} }} today {{ sessions }} students teachers classes \
-         openSessions {{ id }} recentMarks {{ status }} reviewQueueLength trend {{ bucket }} }}");
+    let query = format!(
+        "dashboard({TERM}) {{ inRange {{ {SUM} }} today {{ sessions }} students teachers classes \
+         openSessions {{ id }} recentMarks {{ status }} reviewQueueLength trend {{ bucket }} }}"
+    );
     let board = &Term::ask(admin, &query).await["dashboard"];
     assert_eq!(board["inRange"], all);
     assert_eq!(board["students"], 5);
@@ -187,7 +195,10 @@ async fn own_alone(world: World) {
     );
     let seen = Term::ask(me, &own).await;
     assert_eq!(seen["user"]["statistics"], sum([1, 1, 1, 0, 0, 0, 0], Some(1.0)));
-    assert_eq!(seen["user"]["marks"], json!({ "totalCount": 1, "nodes": [{ "status": "PRESENT" }] }));
+    assert_eq!(
+        seen["user"]["marks"],
+        json!({ "totalCount": 1, "nodes": [{ "status": "PRESENT" }] })
+    );
     let marked = json!([{ "state": "MARKED", "mark": { "status": "PRESENT" } }]);
     assert_eq!(seen["user"]["sessions"]["nodes"], marked);
     assert_eq!(seen["user"]["missed"]["totalCount"], 0);
@@ -195,9 +206,13 @@ async fn own_alone(world: World) {
 
     // Of a student, the teacher sees what has become of each session of theirs.
     let student = &term.physics.students[1];
-    let states = format!("user(id: \"{student}\") {{ sessions {{ nodes {{ state }} }} statistics(classId: \"{}\") {{ sessions }} }}", term.music.class);
+    let states = format!(
+        "user(id: \"{student}\") {{ sessions {{ nodes {{ state }} }} statistics(classId: \"{}\") {{ sessions }} }}",
+        term.music.class
+    );
     let seen = Term::ask(&term.teacher, &states).await;
-    let expected = json!([{ "state": "MARKED" }, { "state": "MISSED" }, { "state": "PENDING" }, { "state": "UPCOMING" }]);
+    let expected =
+        json!([{ "state": "MARKED" }, { "state": "MISSED" }, { "state": "PENDING" }, { "state": "UPCOMING" }]);
     assert_eq!(seen["user"]["sessions"]["nodes"], expected);
     assert_eq!(seen["user"]["statistics"]["sessions"], 0);
 
@@ -212,12 +227,27 @@ async fn own_alone(world: World) {
     let ages = "range: { from: \"0001-01-01\", to: \"2026-02-01\" }";
     let years = "range: { from: \"2020-01-01\", to: \"2026-01-01\" }";
     for (query, field) in [
-        (format!("attendanceSummary(filter: {{ {reversed} }}) {{ sessions }}"), "range"),
-        (format!("attendanceSummary(filter: {{ {ages} }}) {{ sessions }}"), "range"),
-        (format!("studentStatistics(filter: {{ {reversed} }}) {{ totalCount }}"), "range"),
+        (
+            format!("attendanceSummary(filter: {{ {reversed} }}) {{ sessions }}"),
+            "range",
+        ),
+        (
+            format!("attendanceSummary(filter: {{ {ages} }}) {{ sessions }}"),
+            "range",
+        ),
+        (
+            format!("studentStatistics(filter: {{ {reversed} }}) {{ totalCount }}"),
+            "range",
+        ),
         (format!("marks(filter: {{ {reversed} }}) {{ totalCount }}"), "range"),
-        (format!("attendanceTrend(interval: DAY, filter: {{ {years} }}) {{ bucket }}"), "interval"),
-        (format!("studentsAtRisk(belowRate: 1.5, filter: {{ {years} }}) {{ totalCount }}"), "belowRate"),
+        (
+            format!("attendanceTrend(interval: DAY, filter: {{ {years} }}) {{ bucket }}"),
+            "interval",
+        ),
+        (
+            format!("studentsAtRisk(belowRate: 1.5, filter: {{ {years} }}) {{ totalCount }}"),
+            "belowRate",
+        ),
     ] {
         let error = term.admin.error(&format!("{{ {query} }}"), json!({})).await;
         assert_eq!(error["extensions"]["code"], "INVALID_INPUT", "{query}");
@@ -247,7 +277,11 @@ async fn walk(term: &Term, list: &str, id: &str, backwards: bool) -> Vec<String>
             )
             .await;
         let root = answer.as_object().unwrap().values().next().unwrap();
-        let page = if root["nodes"].is_array() { root } else { root.as_object().unwrap().values().next().unwrap() };
+        let page = if root["nodes"].is_array() {
+            root
+        } else {
+            root.as_object().unwrap().values().next().unwrap()
+        };
         let mut ids: Vec<String> = page["nodes"].as_array().unwrap().iter().map(Value::to_string).collect();
         if backwards {
             ids.reverse();
@@ -273,20 +307,46 @@ async fn pages(world: World) {
     let lists = [
         ("marks(filter: { RANGE }, PAGE) { NODES }".to_owned(), "id"),
         (
-            format!("user(id: \"{}\") {{ sessions(PAGE) {{ NODES }} }}", term.physics.students[1]),
+            format!(
+                "user(id: \"{}\") {{ sessions(PAGE) {{ NODES }} }}",
+                term.physics.students[1]
+            ),
             "session { id }",
         ),
-        (format!("user(id: \"{}\") {{ marks(PAGE) {{ NODES }} }}", term.physics.students[0]), "id"),
-        ("studentStatistics(filter: { RANGE }, PAGE) { NODES }".to_owned(), "student { id }"),
-        ("studentsAtRisk(belowRate: 1, filter: { RANGE }, PAGE) { NODES }".to_owned(), "student { id }"),
+        (
+            format!(
+                "user(id: \"{}\") {{ marks(PAGE) {{ NODES }} }}",
+                term.physics.students[0]
+            ),
+            "id",
+        ),
+        (
+            "studentStatistics(filter: { RANGE }, PAGE) { NODES }".to_owned(),
+            "student { id }",
+        ),
+        (
+            "studentsAtRisk(belowRate: 1, filter: { RANGE }, PAGE) { NODES }".to_owned(),
+            "student { id }",
+        ),
     ];
     for (list, id) in lists {
         let list = list.replace("RANGE", TERM);
-        let whole = list.replace("PAGE", "first: 100").replace("NODES", &format!("nodes {{ {id} }}"));
+        let whole = list
+            .replace("PAGE", "first: 100")
+            .replace("NODES", &format!("nodes {{ {id} }}"));
         let all = Term::ask(&term.admin, &whole).await;
         let root = all.as_object().unwrap().values().next().unwrap();
-        let nodes = if root["nodes"].is_array() { root } else { root.as_object().unwrap().values().next().unwrap() };
-        let all: Vec<String> = nodes["nodes"].as_array().unwrap().iter().map(Value::to_string).collect();
+        let nodes = if root["nodes"].is_array() {
+            root
+        } else {
+            root.as_object().unwrap().values().next().unwrap()
+        };
+        let all: Vec<String> = nodes["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Value::to_string)
+            .collect();
         assert!(all.len() > 1, "{list}");
         assert_eq!(walk(&term, &list, id, false).await, all, "{list}");
         assert_eq!(walk(&term, &list, id, true).await, all, "{list}");

@@ -55,7 +55,13 @@ pub async fn today(service: &Service, scope: &Scope) -> Result<Summary> {
 /// By day up to a season, else by the finest interval of which there are not too many.
 pub async fn trend_of(service: &Service, scope: &Scope, range: (NaiveDate, NaiveDate)) -> Result<Vec<Point>> {
     super::days(range)?;
-    trend(service, scope, &Filter::days(range.0, range.1), Interval::for_range(range)).await
+    trend(
+        service,
+        scope,
+        &Filter::days(range.0, range.1),
+        Interval::for_range(range),
+    )
+    .await
 }
 
 /// At most a hundred, by start.

@@ -94,7 +94,9 @@ fn edges((from, to): (i32, i32), (first, last): (i32, i32)) -> Vec<(i32, i32)> {
 pub(super) fn by_student(scope: &Scope, filter: &Filter, values: &mut Values) -> Result<String> {
     let everywhere = scope.admin().is_ok() && filter.class.is_none() && filter.venue.is_none();
     let span = filter.numbers()?;
-    let weeks = span.and_then(whole_weeks).filter(|_| everywhere && filter.student.is_none());
+    let weeks = span
+        .and_then(whole_weeks)
+        .filter(|_| everywhere && filter.student.is_none());
     let mut parts = Vec::new();
     let marks = match (span, weeks) {
         (Some(span), Some(weeks)) => {
@@ -146,9 +148,11 @@ mod tests {
                     continue;
                 };
                 let mut days: Vec<i32> = edges((from, to), weeks).into_iter().flat_map(|(a, b)| a..=b).collect();
-                days.extend((weeks.0 - 1..=weeks.1 + 1).flat_map(|w| w * 7 - 3..w * 7 + 4).filter(|day| {
-                    (weeks.0..=weeks.1).contains(&week(*day))
-                }));
+                days.extend(
+                    (weeks.0 - 1..=weeks.1 + 1)
+                        .flat_map(|w| w * 7 - 3..w * 7 + 4)
+                        .filter(|day| (weeks.0..=weeks.1).contains(&week(*day))),
+                );
                 days.sort_unstable();
                 assert_eq!(days, (from..=to).collect::<Vec<_>>(), "{from} {to}");
             }

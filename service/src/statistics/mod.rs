@@ -143,10 +143,18 @@ const TALLIES: &str = "CAST(COUNT(*) AS INTEGER) AS sessions, \
 /// `key` is a column of both, such as `day`; without one there is a single row.
 fn grouped(scope: &Scope, filter: &Filter, key: Option<&str>, values: &mut Values) -> Result<String> {
     let (table, columns, condition) = if filter.of_some(scope) {
-        (format!("{} s", entries::all(scope, filter, values)?), entries::NUMBERS, "TRUE".to_owned())
+        (
+            format!("{} s", entries::all(scope, filter, values)?),
+            entries::NUMBERS,
+            "TRUE".to_owned(),
+        )
     } else {
         let which = reachable(scope, filter, values)?;
-        ("session s".to_owned(), TALLIES, format!("s.state IN ('OPEN', 'CLOSED') AND {which}"))
+        (
+            "session s".to_owned(),
+            TALLIES,
+            format!("s.state IN ('OPEN', 'CLOSED') AND {which}"),
+        )
     };
     Ok(match key {
         Some(key) => format!("SELECT s.{key} AS place, {columns} FROM {table} WHERE {condition} GROUP BY s.{key}"),

@@ -90,7 +90,9 @@ pub async fn trend(service: &Service, scope: &Scope, filter: &Filter, interval: 
     scope.staff()?;
     // Says what is wrong with the range before it is counted through.
     filter.numbers()?;
-    let range = filter.range.ok_or_else(|| Error::invalid("range", "a trend has a range"))?;
+    let range = filter
+        .range
+        .ok_or_else(|| Error::invalid("range", "a trend has a range"))?;
     let periods = interval
         .periods(range)
         .ok_or_else(|| Error::invalid("interval", "the range has more than 1,000 of these intervals"))?;

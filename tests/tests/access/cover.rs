@@ -44,10 +44,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("TrendPoint", "bucket summary"),
     ("ClassStatistics", "class summary"),
     ("DepartmentStatistics", "department students summary"),
-    (
-        "StudentStatistics",
-        "student summary consecutiveAbsences lastPresentAt",
-    ),
+    ("StudentStatistics", "student summary consecutiveAbsences lastPresentAt"),
     ("AttendanceEvent", "cursor replayed student mark change summary"),
     (
         "Job",

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use service::people::Person;
 
 use super::{
-    AttendanceSummary, ClassConnection, Department, FaceTemplate, MarkConnection, Organization, StudentSessionConnection,
+    AttendanceSummary, ClassConnection, Department, FaceTemplate, MarkConnection, Organization,
+    StudentSessionConnection,
 };
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;

@@ -60,18 +60,24 @@ impl Dashboard {
 
     async fn open_sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Session>>> {
         let sessions = statistics::open_sessions(service(ctx)?, &scope(ctx)?).await;
-        sessions.answer().map(|all| Some(all.into_iter().map(Session).collect()))
+        sessions
+            .answer()
+            .map(|all| Some(all.into_iter().map(Session).collect()))
     }
 
     async fn trend(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<TrendPoint>>> {
         let Some(range) = self.range else { return Ok(None) };
         let points = statistics::trend_of(service(ctx)?, &scope(ctx)?, range).await;
-        points.answer().map(|all| Some(all.into_iter().map(Into::into).collect()))
+        points
+            .answer()
+            .map(|all| Some(all.into_iter().map(Into::into).collect()))
     }
 
     async fn recent_marks(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<AttendanceMark>>> {
         let marks = statistics::recent_marks(service(ctx)?, &scope(ctx)?).await;
-        marks.answer().map(|all| Some(all.into_iter().map(Into::into).collect()))
+        marks
+            .answer()
+            .map(|all| Some(all.into_iter().map(Into::into).collect()))
     }
 
     async fn review_queue_length(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
@@ -108,7 +114,9 @@ pub struct ClassStatistics(pub statistics::ClassNumbers);
 impl ClassStatistics {
     async fn class(&self, ctx: &Context<'_>) -> async_graphql::Result<Class> {
         let class = loaders(ctx)?.one(self.0.class).await?;
-        class.map(Class).ok_or_else(|| extend(service::Error::NotFound("class")))
+        class
+            .map(Class)
+            .ok_or_else(|| extend(service::Error::NotFound("class")))
     }
 
     async fn summary(&self) -> AttendanceSummary {
@@ -161,4 +169,10 @@ impl StudentStatistics {
     }
 }
 
-connection!(StudentStatisticsConnection, StudentStatisticsEdge, StudentStatistics, i32, exact);
+connection!(
+    StudentStatisticsConnection,
+    StudentStatisticsEdge,
+    StudentStatistics,
+    i32,
+    exact
+);
