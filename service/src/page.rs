@@ -200,6 +200,46 @@ pub(crate) async fn fetch_long<T: Placed + FromQueryResult + Send>(
     read(db, request, order, columns, body, Some(COUNTED + 1)).await
 }
 
+#[derive(FromQueryResult)]
+struct Counted<T: FromQueryResult> {
+    list_total: i64,
+    #[sea_orm(nested)]
+    row: T,
+}
+
+/// A page of a list that is dear to make: `listed` is a statement of all its rows, which is run
+/// once for both the page and the count. `body` is `FROM listed … WHERE …` and leaves none out.
+pub(crate) async fn fetch_listed<T: Placed + FromQueryResult + Send>(
+    db: &DatabaseConnection,
+    request: &PageRequest,
+    order: Order,
+    listed: impl Fn(&mut Values) -> Result<String>,
+    columns: impl Fn(&mut Values) -> String,
+    body: &str,
+) -> Result<Page<T>> {
+    let window = Window::new(request, order)?;
+    let mut values = Values::default();
+    let with = format!("WITH listed AS MATERIALIZED ({})", listed(&mut values)?);
+    let columns = columns(&mut values);
+    let sql = format!(
+        "{with} SELECT {columns}, (SELECT COUNT(*) FROM listed) AS list_total {body}{}",
+        window.tail(&mut values)
+    );
+    let rows: Vec<Counted<T>> = db.all(&sql, values.done()).await?;
+    let total = match rows.first() {
+        Some(row) => Some(row.list_total),
+        None if request.count => {
+            let mut values = Values::default();
+            let sql = format!("SELECT COUNT(*) AS value FROM ({}) listed", listed(&mut values)?);
+            let count: Option<Scalar> = db.one(&sql, values.done()).await?;
+            count.map(|c| c.value)
+        }
+        None => None,
+    };
+    let rows = rows.into_iter().map(|counted| counted.row).collect();
+    Ok(window.page(rows, total))
+}
+
 async fn read<T: Placed + FromQueryResult + Send>(
     db: &DatabaseConnection,
     request: &PageRequest,

@@ -60,13 +60,16 @@ impl Placed for Rated {
     }
 }
 
-/// A table of one row a student, of those who were on a roll.
-fn table(scope: &Scope, filter: &Filter, values: &mut Values) -> Result<String> {
+/// One row for each student who was on a roll; nobody lists who is erased.
+fn listed(scope: &Scope, filter: &Filter, values: &mut Values) -> Result<String> {
     let entries = entries::by_student(scope, filter, values)?;
     Ok(format!(
-        "(SELECT e.student_id, {SUMS} FROM {entries} e GROUP BY e.student_id)"
+        "SELECT t.* FROM (SELECT e.student_id, {SUMS} FROM {entries} e GROUP BY e.student_id) t \
+         JOIN person lp ON lp.id = t.student_id WHERE lp.status <> 'ERASED'"
     ))
 }
+
+const BODY: &str = "FROM listed t JOIN person p ON p.id = t.student_id WHERE TRUE";
 
 /// A student has at most one line in a session.
 const NUMBERS: &str = "t.present + t.late + t.excused + t.absent + t.unmarked AS sessions, \
@@ -95,11 +98,8 @@ pub async fn students(
         let full = access::person_in_full(scope, values, "p.id");
         format!("{}, {NUMBERS}", people::columns(&full))
     };
-    let body = |values: &mut Values| {
-        let table = table(scope, filter, values).unwrap_or_default();
-        format!("FROM {table} t JOIN person p ON p.id = t.student_id WHERE p.status <> 'ERASED'")
-    };
-    let page: Page<Row> = page::fetch(service.db.reader(), page, people::ORDER, columns, body).await?;
+    let listed = |values: &mut Values| listed(scope, filter, values);
+    let page: Page<Row> = page::fetch_listed(service.db.reader(), page, people::ORDER, listed, columns, BODY).await?;
     with_streaks(service, scope, filter, page).await
 }
 
@@ -120,16 +120,15 @@ pub async fn at_risk(
         let full = access::person_in_full(scope, values, "p.id");
         format!("{}, {NUMBERS}, {RATE} AS rate", people::columns(&full))
     };
-    let body = |values: &mut Values| {
-        let table = table(scope, filter, values).unwrap_or_default();
+    let listed = |values: &mut Values| {
+        let listed = listed(scope, filter, values)?;
         let below = values.push(below);
-        // The order of conditions is no promise: the rate itself must not divide by nothing.
-        format!(
-            "FROM (SELECT * FROM {table} t WHERE {DUE} > 0) t JOIN person p ON p.id = t.student_id \
-             WHERE p.status <> 'ERASED' AND {RATE} < {below}"
-        )
+        // A rate of nothing is none: CASE divides only where something is due.
+        Ok(format!(
+            "SELECT * FROM ({listed}) t WHERE CASE WHEN {DUE} > 0 THEN {RATE} < {below} ELSE FALSE END"
+        ))
     };
-    let page: Page<Rated> = page::fetch(service.db.reader(), page, BY_RATE, columns, body).await?;
+    let page: Page<Rated> = page::fetch_listed(service.db.reader(), page, BY_RATE, listed, columns, BODY).await?;
     with_streaks(service, scope, filter, page.map(|rated| rated.row)).await
 }
 
