@@ -61,7 +61,7 @@ pub async fn list(
         }
         sql
     };
-    page::fetch(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
+    page::fetch_long(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
 }
 
 pub async fn by_ids(service: &Service, scope: &Scope, ids: &[AuditId]) -> Result<Vec<Entry>> {

@@ -27,6 +27,7 @@ pub mod recognition;
 pub mod scope;
 pub mod seed;
 pub mod sessions;
+pub mod statistics;
 mod text;
 pub mod venues;
 

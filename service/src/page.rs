@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 const DEFAULT: u32 = 50;
 const MAX: u32 = 100;
 
+/// Of long lists, counting further would cost more than it tells.
+pub const COUNTED: i64 = 10_000;
+
 /// What a client asked for, as it came.
 #[derive(Clone, Debug, Default)]
 pub struct PageRequest {
@@ -52,6 +55,14 @@ impl<T> Page<T> {
 pub(crate) enum SortKey {
     Time(DateTime<Utc>),
     Text(String),
+    /// The bits of a float: written as decimals it might come back as its neighbour.
+    Number(u64),
+}
+
+impl SortKey {
+    pub fn number(value: f64) -> Self {
+        Self::Number(value.to_bits())
+    }
 }
 
 impl From<SortKey> for Value {
@@ -59,6 +70,7 @@ impl From<SortKey> for Value {
         match key {
             SortKey::Time(time) => time.into(),
             SortKey::Text(text) => text.into(),
+            SortKey::Number(bits) => f64::from_bits(bits).into(),
         }
     }
 }
@@ -76,6 +88,7 @@ pub(crate) struct Order {
 pub(crate) enum KeyKind {
     Time,
     Text,
+    Number,
 }
 
 /// A row that knows its place in its list.
@@ -173,10 +186,76 @@ pub(crate) async fn fetch<T: Placed + FromQueryResult + Send>(
     columns: impl Fn(&mut Values) -> String,
     body: impl Fn(&mut Values) -> String,
 ) -> Result<Page<T>> {
+    read(db, request, order, columns, body, None).await
+}
+
+/// The same of a list that can be very long: counting ends one above [`COUNTED`].
+pub(crate) async fn fetch_long<T: Placed + FromQueryResult + Send>(
+    db: &DatabaseConnection,
+    request: &PageRequest,
+    order: Order,
+    columns: impl Fn(&mut Values) -> String,
+    body: impl Fn(&mut Values) -> String,
+) -> Result<Page<T>> {
+    read(db, request, order, columns, body, Some(COUNTED + 1)).await
+}
+
+#[derive(FromQueryResult)]
+struct Counted<T: FromQueryResult> {
+    list_total: i64,
+    #[sea_orm(nested)]
+    row: T,
+}
+
+/// A page of a list that is dear to make: `listed` is a statement of all its rows, which is run
+/// once for both the page and the count. `body` is `FROM listed … WHERE …` and leaves none out.
+pub(crate) async fn fetch_listed<T: Placed + FromQueryResult + Send>(
+    db: &DatabaseConnection,
+    request: &PageRequest,
+    order: Order,
+    listed: impl Fn(&mut Values) -> Result<String>,
+    columns: impl Fn(&mut Values) -> String,
+    body: &str,
+) -> Result<Page<T>> {
+    let window = Window::new(request, order)?;
+    let mut values = Values::default();
+    let with = format!("WITH listed AS MATERIALIZED ({})", listed(&mut values)?);
+    let columns = columns(&mut values);
+    let sql = format!(
+        "{with} SELECT {columns}, (SELECT COUNT(*) FROM listed) AS list_total {body}{}",
+        window.tail(&mut values)
+    );
+    let rows: Vec<Counted<T>> = db.all(&sql, values.done()).await?;
+    let total = match rows.first() {
+        Some(row) => Some(row.list_total),
+        None if request.count => {
+            let mut values = Values::default();
+            let sql = format!("SELECT COUNT(*) AS value FROM ({}) listed", listed(&mut values)?);
+            let count: Option<Scalar> = db.one(&sql, values.done()).await?;
+            count.map(|c| c.value)
+        }
+        None => None,
+    };
+    let rows = rows.into_iter().map(|counted| counted.row).collect();
+    Ok(window.page(rows, total))
+}
+
+async fn read<T: Placed + FromQueryResult + Send>(
+    db: &DatabaseConnection,
+    request: &PageRequest,
+    order: Order,
+    columns: impl Fn(&mut Values) -> String,
+    body: impl Fn(&mut Values) -> String,
+    most: Option<i64>,
+) -> Result<Page<T>> {
     let window = Window::new(request, order)?;
     let total = if request.count {
         let mut values = Values::default();
-        let sql = format!("SELECT COUNT(*) AS value {}", body(&mut values));
+        let body = body(&mut values);
+        let sql = match most {
+            None => format!("SELECT COUNT(*) AS value {body}"),
+            Some(most) => format!("SELECT COUNT(*) AS value FROM (SELECT 1 {body} LIMIT {most}) few"),
+        };
         let count: Option<Scalar> = db.one(&sql, values.done()).await?;
         count.map(|c| c.value)
     } else {
@@ -203,6 +282,10 @@ fn decode(cursor: &str, kind: KeyKind) -> Option<(SortKey, Uuid)> {
         KeyKind::Text => {
             let text = serde_json::from_value::<String>(key).ok()?;
             SortKey::Text((!text.contains('\0')).then_some(text)?)
+        }
+        KeyKind::Number => {
+            let bits = serde_json::from_value::<u64>(key).ok()?;
+            SortKey::Number(f64::from_bits(bits).is_finite().then_some(bits)?)
         }
     };
     Some((key, id))
@@ -264,6 +347,15 @@ mod tests {
         }
         let text = encode(&(SortKey::Text("a".into()), Uuid::nil()));
         assert!(decode(&text, KeyKind::Time).is_none());
+    }
+
+    #[test]
+    fn a_number_comes_back_to_the_last_bit() {
+        for number in [0.1 + 0.2, 1.0 / 3.0, 0.0, 2.0 / 7.0] {
+            let place = (SortKey::number(number), Uuid::nil());
+            assert_eq!(decode(&encode(&place), KeyKind::Number), Some(place));
+        }
+        assert!(decode(&encode(&(SortKey::number(f64::NAN), Uuid::nil())), KeyKind::Number).is_none());
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! Relay connections over the service's pages.
 
 use async_graphql::{Context, SimpleObject};
-use service::page::{Page, PageRequest};
-
-/// Counting further would cost more than it tells.
-const COUNTED: i64 = 10_000;
+use service::page::{COUNTED, Page, PageRequest};
 
 #[derive(Clone, SimpleObject)]
 pub struct PageInfo {

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use chrono::NaiveDate;
+use service::attendance::Summary;
 use service::attendance::roll::MarkChange;
 use service::id::{
     AuditId, ClassId, DepartmentId, FaceId, JobId, MarkId, OrganizationId, PersonId, PhotoId, SessionId, TemplateId,
@@ -16,7 +18,7 @@ use service::recognition::{Face, Photo, Template};
 use service::sessions::Session;
 use service::venues::Venue;
 use service::{
-    Scope, Service, attendance, audit, classes, organizations, people, queue, recognition, sessions, venues,
+    Scope, Service, attendance, audit, classes, organizations, people, queue, recognition, sessions, statistics, venues,
 };
 
 use super::batch::{Batcher, Read};
@@ -107,7 +109,14 @@ keys! {
     TemplatesOf(PersonId);
     EnrolledOf(PersonId);
     HistoryOf((SessionId, PersonId));
+    /// The class and the range.
+    ClassSummary((ClassId, Option<Days>));
+    /// The student, the range and the class.
+    StudentSummary((PersonId, Option<Days>, Option<ClassId>));
 }
+
+/// Both within.
+type Days = (NaiveDate, NaiveDate);
 
 fn ids<K, I: Copy>(keys: &[K], id: impl Fn(&K) -> I) -> Vec<I> {
     keys.iter().map(id).collect()
@@ -194,3 +203,34 @@ loader!(HistoryOf => Vec<MarkChange>, |s, scope, keys| {
         |h| Some(HistoryOf((h.session_id, h.student_id))),
     )
 });
+loader!(ClassSummary => Summary, |s, scope, keys| {
+    let mut asked: HashMap<_, Vec<ClassId>> = HashMap::new();
+    for ClassSummary((class, range)) in keys {
+        asked.entry(*range).or_default().push(*class);
+    }
+    summaries(asked.into_iter().map(|(range, ids)| async move {
+        let found = statistics::of_classes(s, scope, &ids, range).await?;
+        Ok(found.into_iter().map(move |(id, sum)| (ClassSummary((id, range)), sum)).collect())
+    })).await
+});
+loader!(StudentSummary => Summary, |s, scope, keys| {
+    let mut asked: HashMap<_, Vec<PersonId>> = HashMap::new();
+    for StudentSummary((student, range, class)) in keys {
+        asked.entry((*range, *class)).or_default().push(*student);
+    }
+    summaries(asked.into_iter().map(|((range, class), ids)| async move {
+        let found = statistics::of_students(s, scope, &ids, range, class).await?;
+        Ok(found.into_iter().map(move |(id, sum)| (StudentSummary((id, range, class)), sum)).collect())
+    })).await
+});
+
+/// One read for each group of keys that ask alike.
+async fn summaries<K: Eq + Hash, F: Future<Output = service::Result<Vec<(K, Summary)>>>>(
+    reads: impl Iterator<Item = F>,
+) -> service::Result<HashMap<K, Summary>> {
+    let mut all = HashMap::new();
+    for read in reads {
+        all.extend(read.await?);
+    }
+    Ok(all)
+}

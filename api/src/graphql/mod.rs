@@ -36,7 +36,7 @@ pub type MusterSchema = Schema<Query, Mutation, Subscription>;
 type Builder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
 fn builder() -> Builder {
-    Schema::build(Query, Mutation::default(), Subscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .register_output_type::<types::Node>()
         .limit_depth(limits::MAX_DEPTH)
         .limit_complexity(limits::MAX_COMPLEXITY)

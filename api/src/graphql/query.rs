@@ -1,6 +1,6 @@
 //! Root queries. Each may be null, so that one that is refused leaves the others whole.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, MergedObject, Object};
 use service::{accounts, audit, classes, health, organizations, people, queue, recognition, sessions, venues};
 
 use super::connection::{page_cost, request};
@@ -14,11 +14,18 @@ use super::types::{
 use super::{Answer, node, scope, service};
 use crate::http::auth::{Auth, auth};
 
-pub struct Query;
+mod statistics;
+
+/// The root: what the school has, and what is counted of it.
+#[derive(MergedObject, Default)]
+pub struct Query(General, statistics::Statistics);
+
+#[derive(Default)]
+pub struct General;
 
 #[Object]
 #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
-impl Query {
+impl General {
     /// the signed-in user; UNAUTHENTICATED without a valid token
     async fn viewer(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
         accounts::viewer(service(ctx)?, &scope(ctx)?)

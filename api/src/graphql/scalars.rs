@@ -77,5 +77,7 @@ remote! {
     FaceReason "kinds::FaceReason" { BelowThreshold, BetweenThresholds, TooSmall, LowQuality, SecondClaim, Ambiguous }
     ReviewDecision "service::recognition::ReviewDecision" { Confirm, Reassign, Dismiss }
     TemplateStatus "kinds::TemplateStatus" { Pending, Accepted, Rejected }
+    StudentSessionState "service::sessions::StudentState" { Upcoming, Pending, Marked, Missed }
+    Interval "service::statistics::Interval" { Day, Week, Month, Quarter, Year }
     HealthState "service::health::State" { Ok, Degraded, Down }
 }

@@ -1,17 +1,21 @@
 //! Attendance: marks, the roll they make up, and the history of both.
 
 mod by_hand;
+mod list;
 pub mod marks;
 pub mod roll;
 mod rules;
 pub mod stream;
 pub(crate) mod weeks;
 
+use std::ops::AddAssign;
+
 use sea_orm::FromQueryResult;
 
 use crate::kinds::SessionState;
 
 pub use by_hand::{MarkRow, NewMark, clear, mark, mark_many};
+pub use list::{MarkFilter, list};
 pub use marks::Mark;
 pub(crate) use rules::{fused, on_time};
 
@@ -61,6 +65,18 @@ impl Summary {
     pub fn rate(&self) -> Option<f64> {
         let due = self.expected - self.excused - self.unmarked;
         (due > 0).then(|| f64::from(self.present + self.late) / f64::from(due))
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.expected += other.expected;
+        self.present += other.present;
+        self.late += other.late;
+        self.excused += other.excused;
+        self.absent += other.absent;
+        self.unmarked += other.unmarked;
     }
 }
 

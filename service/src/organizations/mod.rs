@@ -133,7 +133,6 @@ pub(crate) fn day_number(day: NaiveDate) -> i32 {
     i32::try_from((day - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
 }
 
-#[expect(dead_code, reason = "the statistics read days by it")]
 pub(crate) fn day_of_number(number: i32) -> NaiveDate {
     NaiveDate::default() + chrono::TimeDelta::days(number.into())
 }

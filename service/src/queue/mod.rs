@@ -233,7 +233,7 @@ pub async fn list(service: &Service, scope: &Scope, filter: JobFilter, page: &Pa
         }
         sql
     };
-    page::fetch(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
+    page::fetch_long(service.db.reader(), page, ORDER, |_| COLUMNS.into(), body).await
 }
 
 /// The job as it is now, then as it changes, until it has ended.

@@ -12,6 +12,7 @@ use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
 use crate::offices::OFFICES;
 use crate::timetable::TIMETABLE;
+use crate::statistics::STATISTICS;
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
@@ -40,6 +41,11 @@ const PLAIN: &[(&str, &str)] = &[
         "AttendanceSummary",
         "sessions expected present late excused absent unmarked rate",
     ),
+    ("StudentSession", "session state mark"),
+    ("TrendPoint", "bucket summary"),
+    ("ClassStatistics", "class summary"),
+    ("DepartmentStatistics", "department students summary"),
+    ("StudentStatistics", "student summary consecutiveAbsences lastPresentAt"),
     ("AttendanceEvent", "cursor replayed student mark change summary"),
     (
         "Job",
@@ -104,6 +110,7 @@ pub async fn check(client: &Client) {
         ACCOUNTS,
         ADMINISTRATION,
         TIMETABLE,
+        STATISTICS,
     ];
     let mut known: BTreeSet<String> = tables
         .iter()

@@ -12,6 +12,7 @@ mod media;
 mod objects;
 mod offices;
 mod place;
+mod statistics;
 mod table;
 mod timetable;
 
@@ -34,6 +35,7 @@ async fn look(world: World) {
         objects::PEOPLE,
         objects::OBJECTS,
         offices::OFFICES,
+        statistics::STATISTICS,
         looks::SUBSCRIPTIONS,
     ] {
         table::check(&land, rows).await;

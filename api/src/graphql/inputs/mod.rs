@@ -2,6 +2,7 @@
 
 mod people;
 mod timetable;
+mod statistics;
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use base64::Engine;
@@ -17,6 +18,8 @@ pub use people::{
     UpdateUserInput, UserFilter, UserSettingsInput,
 };
 pub use timetable::{ScheduleInput, UpdateClassInput, UpdateSessionInput, UpdateVenueInput};
+
+pub use statistics::{MarkFilter, StatisticsFilter};
 
 use super::ids::NodeId;
 use super::scalars::{Date, JobKind, JobStatus, MarkStatus};

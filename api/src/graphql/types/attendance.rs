@@ -8,7 +8,7 @@ use service::attendance::{Mark, Summary, roll, stream};
 use service::people::Person;
 
 use super::{DetectedFace, Session, User};
-use crate::graphql::connection::{connection, exact};
+use crate::graphql::connection::{bounded, connection, exact};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders;
 use crate::graphql::loaders::HistoryOf;
@@ -156,6 +156,7 @@ impl RollEntry {
     }
 }
 
+connection!(MarkConnection, MarkEdge, AttendanceMark, Option<i32>, bounded);
 connection!(RollEntryConnection, RollEntryEdge, RollEntry, i32, exact);
 
 /**

@@ -2,11 +2,11 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use super::{Department, Session, SessionConnection, User, UserConnection};
+use super::{AttendanceSummary, Department, Session, SessionConnection, User, UserConnection};
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::inputs::DateRange;
-use crate::graphql::loaders::{LatestSessionOf, StudentCountOf, TeachersOf};
+use crate::graphql::loaders::{ClassSummary, LatestSessionOf, StudentCountOf, TeachersOf};
 use crate::graphql::scalars::SessionState;
 use crate::graphql::{Answer, loaders, scope, service};
 
@@ -104,6 +104,15 @@ impl Class {
     /// the latest with startsAt not after now, not cancelled
     async fn latest_session(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Session>> {
         Ok(loaders(ctx)?.one(LatestSessionOf(self.0.id)).await?.map(Session))
+    }
+
+    async fn statistics(
+        &self,
+        ctx: &Context<'_>,
+        range: Option<DateRange>,
+    ) -> async_graphql::Result<Option<AttendanceSummary>> {
+        let key = ClassSummary((self.0.id, range.map(DateRange::days)));
+        Ok(loaders(ctx)?.one(key).await?.map(Into::into))
     }
 }
 

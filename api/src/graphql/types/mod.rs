@@ -8,17 +8,21 @@ mod jobs;
 mod organizations;
 mod people;
 mod sessions;
+mod statistics;
 
 use async_graphql::{ID, Interface, SimpleObject};
 
-pub use attendance::{AttendanceEvent, AttendanceMark, AttendanceSummary, RollEntry, RollEntryConnection};
+pub use attendance::{
+    AttendanceEvent, AttendanceMark, AttendanceSummary, MarkConnection, RollEntry, RollEntryConnection,
+};
 pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
 pub use faces::{DetectedFace, FaceConnection, FaceTemplate, Photo, ReviewEvent};
 pub use jobs::{Job, JobConnection};
 pub use organizations::{Department, Organization};
 pub use people::{User, UserConnection};
-pub use sessions::{Session, SessionConnection};
+pub use sessions::{Session, SessionConnection, StudentSessionConnection};
+pub use statistics::{ClassStatistics, Dashboard, DepartmentStatistics, StudentStatisticsConnection, TrendPoint};
 
 use super::scalars::HealthState;
 

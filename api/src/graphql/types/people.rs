@@ -4,11 +4,15 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use service::people::Person;
 
-use super::{ClassConnection, Department, FaceTemplate, Organization};
+use super::{
+    AttendanceSummary, ClassConnection, Department, FaceTemplate, MarkConnection, Organization,
+    StudentSessionConnection,
+};
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
-use crate::graphql::loaders::{EnrolledOf, TemplatesOf};
-use crate::graphql::scalars::{Role, UserStatus};
+use crate::graphql::inputs::DateRange;
+use crate::graphql::loaders::{EnrolledOf, StudentSummary, TemplatesOf};
+use crate::graphql::scalars::{Role, StudentSessionState, UserStatus};
 use crate::graphql::{Answer, loaders, scope, service, viewer};
 use crate::http::error::extend;
 
@@ -137,6 +141,72 @@ impl User {
     /// enough accepted templates to be recognized
     async fn enrolled(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<bool>> {
         loaders(ctx)?.one(EnrolledOf(self.0.id)).await
+    }
+
+    /// a student's sessions by what has become of them
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        state: Option<StudentSessionState>,
+        range: Option<DateRange>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<StudentSessionConnection>> {
+        if !self.0.in_full {
+            return Ok(None);
+        }
+        let (state, range) = (state.map(Into::into), range.map(DateRange::days));
+        let page = request(ctx, first, after, last, before);
+        service::sessions::of_student(service(ctx)?, &scope(ctx)?, self.0.id, state, range, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the contract")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn marks(
+        &self,
+        ctx: &Context<'_>,
+        range: Option<DateRange>,
+        class_id: Option<ID>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<MarkConnection>> {
+        if !self.0.in_full {
+            return Ok(None);
+        }
+        let filter = service::attendance::MarkFilter {
+            student: Some(self.0.id),
+            range: range.map(DateRange::days),
+            class: NodeId::optional(class_id.as_ref())?,
+            ..Default::default()
+        };
+        let page = request(ctx, first, after, last, before);
+        service::attendance::list(service(ctx)?, &scope(ctx)?, &filter, &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    async fn statistics(
+        &self,
+        ctx: &Context<'_>,
+        range: Option<DateRange>,
+        class_id: Option<ID>,
+    ) -> async_graphql::Result<Option<AttendanceSummary>> {
+        if !self.0.in_full {
+            return Ok(None);
+        }
+        let class = NodeId::optional(class_id.as_ref())?;
+        let key = StudentSummary((self.0.id, range.map(DateRange::days), class));
+        Ok(loaders(ctx)?.one(key).await?.map(Into::into))
     }
 }
 

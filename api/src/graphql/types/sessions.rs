@@ -4,11 +4,11 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use service::attendance::roll::{self, RollFilter};
 
-use super::{AttendanceSummary, Class, Job, Photo, RollEntryConnection, Venue};
+use super::{AttendanceMark, AttendanceSummary, Class, Job, Photo, RollEntryConnection, Venue};
 use crate::graphql::connection::{connection, exact, page_cost, request};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders::{JobsOfSession, PhotosOfSession};
-use crate::graphql::scalars::{MarkStatus, SessionState};
+use crate::graphql::scalars::{MarkStatus, SessionState, StudentSessionState};
 use crate::graphql::{Answer, loaders, scope, service};
 use crate::http::error::extend;
 
@@ -135,3 +135,32 @@ impl Session {
 }
 
 connection!(SessionConnection, SessionEdge, Session, i32, exact);
+
+#[derive(Clone)]
+pub struct StudentSession(service::sessions::StudentSession);
+
+impl From<service::sessions::StudentSession> for StudentSession {
+    fn from(session: service::sessions::StudentSession) -> Self {
+        Self(session)
+    }
+}
+
+#[Object]
+impl StudentSession {
+    async fn session(&self) -> Session {
+        Session(self.0.session.clone())
+    }
+
+    async fn state(&self) -> StudentSessionState {
+        self.0.state().into()
+    }
+
+    async fn mark(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<AttendanceMark>> {
+        match self.0.mark_id {
+            Some(id) => Ok(loaders(ctx)?.one(id).await?.map(Into::into)),
+            None => Ok(None),
+        }
+    }
+}
+
+connection!(StudentSessionConnection, StudentSessionEdge, StudentSession, i32, exact);
