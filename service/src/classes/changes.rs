@@ -243,6 +243,8 @@ async fn lock_whole(tx: &Tx<'_>, organization: OrganizationId, id: ClassId) -> R
     if found.is_empty() {
         return Err(Error::NotFound("class"));
     }
+    // Whoever plans or moves a session holds the organization: none of them is at it from here on.
+    organizations::hold(tx, organization, tx.for_update()).await?;
     tx.all::<Uuids>(
         &format!("SELECT id FROM session WHERE class_id = $1 ORDER BY id{lock}"),
         vec![id.into()],
