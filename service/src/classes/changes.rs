@@ -230,19 +230,25 @@ async fn cancel_jobs(tx: &mut Tx<'_>, id: ClassId) -> Result<()> {
     Ok(())
 }
 
-/// The class and its sessions are locked against new references too, which `for_update` lets
-/// pass: whoever plans or submits now comes before, or finds them gone.
+/// The sessions are locked against new references too, which `for_update` lets pass: whoever
+/// submits now comes before, or finds them gone. The class is not: who changes a session twice in
+/// one transaction refers to it again at the second time. Planning holds the class shared.
 async fn lock_whole(tx: &Tx<'_>, organization: OrganizationId, id: ClassId) -> Result<()> {
     let lock = if tx.for_update().is_empty() { "" } else { " FOR UPDATE" };
     let found = tx
         .all::<Uuids>(
-            &format!("SELECT id FROM class WHERE id = $1 AND organization_id = $2{lock}"),
+            &format!(
+                "SELECT id FROM class WHERE id = $1 AND organization_id = $2{}",
+                tx.for_update()
+            ),
             vec![id.into(), organization.into()],
         )
         .await?;
     if found.is_empty() {
         return Err(Error::NotFound("class"));
     }
+    // Whoever plans or moves a session holds the organization: none of them is at it from here on.
+    organizations::hold(tx, organization, tx.for_update()).await?;
     tx.all::<Uuids>(
         &format!("SELECT id FROM session WHERE class_id = $1 ORDER BY id{lock}"),
         vec![id.into()],
