@@ -11,6 +11,7 @@ use crate::changes::SCHOOL;
 use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
 use crate::offices::OFFICES;
+use crate::review::{DECISIONS, REVIEWS};
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
@@ -29,6 +30,8 @@ const PLAIN: &[(&str, &str)] = &[
     ("Venue", "id name building capacity location"),
     ("GeoPoint", "latitude longitude"),
     ("Session", "id class venue title startsAt endsAt state"),
+    ("CheckInCode", "code expiresAt"),
+    ("ReviewEvent", "change face queueLength"),
     ("RollEntry", "student mark history"),
     (
         "AttendanceMark",
@@ -101,6 +104,8 @@ pub async fn check(client: &Client) {
         SCHOOL,
         ACCOUNTS,
         ADMINISTRATION,
+        REVIEWS,
+        DECISIONS,
     ];
     let mut known: BTreeSet<String> = tables
         .iter()

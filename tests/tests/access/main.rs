@@ -12,6 +12,7 @@ mod media;
 mod objects;
 mod offices;
 mod place;
+mod review;
 mod table;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +35,7 @@ async fn look(world: World) {
         objects::OBJECTS,
         offices::OFFICES,
         looks::SUBSCRIPTIONS,
+        review::REVIEWS,
     ] {
         table::check(&land, rows).await;
     }
