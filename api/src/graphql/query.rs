@@ -8,8 +8,8 @@ use super::ids::{AnyId, NodeId};
 use super::inputs::{DateRange, JobFilter, UserFilter};
 use super::scalars::SessionState;
 use super::types::{
-    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, Health, Job, JobConnection, Node,
-    Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
+    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, Health, Job,
+    JobConnection, Node, Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
 };
 use super::{Answer, node, scope, service};
 use crate::http::auth::{Auth, auth};

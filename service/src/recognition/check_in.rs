@@ -34,7 +34,11 @@ pub async fn check_in(
     };
     let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let own = Arc::new(gallery::of_person(service, student, embedder).await?);
-    let similarity = own.similarities(&embedding).into_iter().next().filter(|s| s.is_finite());
+    let similarity = own
+        .similarities(&embedding)
+        .into_iter()
+        .next()
+        .filter(|s| s.is_finite());
     watch.timings.r#match = watch.lap();
     let verdict = match similarity {
         Some(similarity) if similarity >= embedder.match_threshold => (FaceDecision::Matched, None, similarity),

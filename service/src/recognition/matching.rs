@@ -50,7 +50,9 @@ pub fn decide(students: &[PersonId], similarities: &[Option<Vec<f32>>], match_at
         .collect();
     let mut holder: HashMap<usize, (usize, f32)> = HashMap::new();
     for (face, (row, order)) in similarities.iter().zip(&ranked).enumerate() {
-        let (Some(row), Some(order)) = (row, order) else { continue };
+        let (Some(row), Some(order)) = (row, order) else {
+            continue;
+        };
         if is_ambiguous(row, order, match_at, review_at) {
             continue;
         }

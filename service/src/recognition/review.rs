@@ -111,7 +111,10 @@ pub async fn review_face(
     }
     let now = match decision {
         ReviewDecision::Dismiss if student.is_some() => {
-            return Err(Error::invalid("studentId", "a dismissed face is nobody's: leave studentId out"));
+            return Err(Error::invalid(
+                "studentId",
+                "a dismissed face is nobody's: leave studentId out",
+            ));
         }
         ReviewDecision::Dismiss => None,
         ReviewDecision::Confirm => Some(confirmed(&tx, &found, student).await?),

@@ -119,7 +119,11 @@ pub async fn submit_selfie(service: &Service, scope: &Scope, input: CheckIn<'_>)
     }
     attempt.right().await;
     place::near_enough(service, session.id, here).await?;
-    if templates::enrolled(service, scope, &[viewer.person]).await?.first().is_none_or(|(_, enrolled)| !enrolled) {
+    if templates::enrolled(service, scope, &[viewer.person])
+        .await?
+        .first()
+        .is_none_or(|(_, enrolled)| !enrolled)
+    {
         return Err(Error::conflict(
             "NOT_ENROLLED",
             "there are no accepted photos of you to compare a selfie with; enrol first",
@@ -134,7 +138,10 @@ async fn may_check_in(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Res
         return Err(Error::NotFound("student"));
     }
     if !roll::has(tx, session, student).await? {
-        return Err(Error::conflict("NOT_ON_ROLL", "you are not on the roll of this session"));
+        return Err(Error::conflict(
+            "NOT_ON_ROLL",
+            "you are not on the roll of this session",
+        ));
     }
     let mark = marks::of_student(tx, session, student).await?;
     if mark.is_some_and(|mark| matches!(mark.source, MarkSource::Manual | MarkSource::Review)) {

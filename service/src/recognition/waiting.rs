@@ -185,7 +185,11 @@ impl Follower {
         let now: BTreeSet<FaceId> = ids.iter().map(|row| row.id).collect();
         let left: Vec<FaceId> = self.known.difference(&now).copied().collect();
         let entered = ids.iter().map(|row| row.id).filter(|id| !self.known.contains(id));
-        self.changes = left.into_iter().map(|id| (false, id)).chain(entered.map(|id| (true, id))).collect();
+        self.changes = left
+            .into_iter()
+            .map(|id| (false, id))
+            .chain(entered.map(|id| (true, id)))
+            .collect();
         self.known = now;
         Ok(())
     }

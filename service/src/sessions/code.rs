@@ -64,7 +64,9 @@ fn message(session: SessionId, step: i64) -> [u8; 24] {
 
 /// The first 40 bits.
 fn digits(signature: &[u8; 32]) -> [u8; LENGTH] {
-    let mut bits = signature[..5].iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let mut bits = signature[..5]
+        .iter()
+        .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
     let mut digits = [0; LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = DIGITS[usize::try_from(bits & 31).unwrap_or_default()];

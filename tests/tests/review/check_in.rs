@@ -99,7 +99,14 @@ async fn checks_in(world: World) {
     let wrong = room.check_in(&session, "00000000", selfie(), json!({})).await;
     assert_eq!(code(&wrong), "INVALID_INPUT");
     assert_eq!(wrong["errors"][0]["extensions"]["field"], "code");
-    let nowhere = room.check_in(&session, &shown, selfie(), json!({ "latitude": 91.0, "longitude": 0.0 })).await;
+    let nowhere = room
+        .check_in(
+            &session,
+            &shown,
+            selfie(),
+            json!({ "latitude": 91.0, "longitude": 0.0 }),
+        )
+        .await;
     assert_eq!(code(&nowhere), "INVALID_INPUT");
 
     for (faces, why) in [
@@ -108,7 +115,11 @@ async fn checks_in(world: World) {
         (vec![TINY], "LOW_QUALITY"),
         (vec![person(1)], "NO_MATCH"),
     ] {
-        let faces: Vec<Colour> = if faces.is_empty() { vec![tests::fake::NOBODY] } else { faces };
+        let faces: Vec<Colour> = if faces.is_empty() {
+            vec![tests::fake::NOBODY]
+        } else {
+            faces
+        };
         let job = room.job(&session, photo(&faces)).await;
         assert_eq!((&job["status"], &job["error"]["code"]), (&json!("FAILED"), &json!(why)));
         assert_eq!(room.mark(&session).await, None);

@@ -45,7 +45,10 @@ async fn moves(world: World) {
     assert_eq!(line["mark"], Value::Null);
     let history = line["history"].as_array().unwrap();
     assert_eq!(history.len(), 2);
-    assert_eq!((&history[1]["from"], &history[1]["to"]), (&json!("PRESENT"), &Value::Null));
+    assert_eq!(
+        (&history[1]["from"], &history[1]["to"]),
+        (&json!("PRESENT"), &Value::Null)
+    );
     assert_eq!(history[1]["source"], "REVIEW");
     assert!(is(mark(&admin, &session, two).await.as_ref(), "PRESENT", "REVIEW"));
 
@@ -119,7 +122,11 @@ async fn twins(world: World) {
         assert_eq!(mark(&admin, &session, student).await, None);
     }
     data(review(&admin, id(&found[0]), "REASSIGN", Some(&school.students[1]), None).await);
-    assert!(is(mark(&admin, &session, &school.students[1]).await.as_ref(), "PRESENT", "REVIEW"));
+    assert!(is(
+        mark(&admin, &session, &school.students[1]).await.as_ref(),
+        "PRESENT",
+        "REVIEW"
+    ));
     assert_eq!(mark(&admin, &session, &school.students[0]).await, None);
 }
 

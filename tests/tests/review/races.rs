@@ -12,7 +12,7 @@ use super::{faces, id, is, mark, reason, review};
 
 const ROUNDS: usize = 200;
 /// Those in which a photo is worked on.
-const SLOW_ROUNDS: usize = 40;
+const SLOW_ROUNDS: usize = 200;
 
 /// One assigns the face, one dismisses it, both having seen that it waits.
 async fn two_teachers(world: World) {
@@ -75,7 +75,11 @@ async fn closing(world: World) {
         } else {
             let job = answer["data"]["submitClassPhoto"]["job"]["id"].as_str().unwrap();
             assert_eq!(ended(&admin, job).await["status"], "SUCCEEDED");
-            assert!(is(mark(&admin, &session, zero).await.as_ref(), "PRESENT", "RECOGNITION"));
+            assert!(is(
+                mark(&admin, &session, zero).await.as_ref(),
+                "PRESENT",
+                "RECOGNITION"
+            ));
         }
     }
 }

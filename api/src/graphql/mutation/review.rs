@@ -35,7 +35,9 @@ impl ReviewMutation {
             longitude: input.longitude,
             idempotency_key: input.idempotency_key.as_deref(),
         };
-        let job = recognition::submit_selfie(service(ctx)?, &scope, input).await.answer()?;
+        let job = recognition::submit_selfie(service(ctx)?, &scope, input)
+            .await
+            .answer()?;
         Ok(Some(job.into()))
     }
 
