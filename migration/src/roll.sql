@@ -24,6 +24,9 @@ CREATE TABLE student_week (
   FOREIGN KEY (organization_id, student_id) REFERENCES person (organization_id, id)
 );
 
+-- What a student was in their sessions, from the index alone.
+CREATE INDEX mark_of_student ON mark (student_id, session_id, status);
+
 CREATE INDEX face_waiting ON face (organization_id, created_at, id)
   WHERE decision = 'NEEDS_REVIEW' AND session_id IS NOT NULL;
 CREATE INDEX face_by_session ON face (session_id);

@@ -175,14 +175,12 @@ async fn read(tx: &Tx<'_>, id: FaceId) -> Result<Found> {
 
 /// Who is meant by a confirmation: the face's student, or its first candidate who is still known.
 async fn confirmed(tx: &Tx<'_>, face: &Found, named: Option<PersonId>) -> Result<PersonId> {
-    let meant = match face.student_id {
-        Some(student) => Some(student),
-        None => {
-            let candidates = face.candidates();
-            let here = people::still_here(tx, candidates.iter().map(|c| c.student)).await?;
-            candidates.into_iter().map(|c| c.student).find(|s| here.contains(s))
-        }
-    };
+    let mut meant = face.student_id;
+    if meant.is_none() {
+        let candidates = face.candidates();
+        let here = people::still_here(tx, candidates.iter().map(|c| c.student)).await?;
+        meant = candidates.into_iter().map(|c| c.student).find(|s| here.contains(s));
+    }
     match (meant, named) {
         (None, _) => Err(Error::invalid(
             "decision",

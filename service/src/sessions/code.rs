@@ -45,7 +45,7 @@ pub(crate) fn is_check_in_code(service: &Service, session: SessionId, typed: &st
     let mut right = false;
     for step in now - 1..=now + 1 {
         for signature in service.keys.signatures(Purpose::CheckIn, &message(session, step)) {
-            right |= are_equal(&digits(&signature), &typed);
+            right |= are_equal(digits(&signature), typed);
         }
     }
     right
@@ -95,8 +95,8 @@ fn read(typed: &str) -> Option<[u8; LENGTH]> {
 }
 
 /// In a time that tells nothing of where they differ.
-fn are_equal(one: &[u8; LENGTH], other: &[u8; LENGTH]) -> bool {
-    std::hint::black_box(one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
+fn are_equal(one: [u8; LENGTH], other: [u8; LENGTH]) -> bool {
+    std::hint::black_box(one.iter().zip(&other).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
 }
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
         for none in ["", "zzzzzzz", "zzzzzzzzz", "----------", &"-".repeat(10_000)] {
             assert_eq!(read(none), None);
         }
-        assert!(read("ééééé").is_none_or(|typed| !are_equal(&typed, &code)));
+        assert!(read("ééééé").is_none_or(|typed| !are_equal(typed, code)));
     }
 
     #[test]
@@ -122,8 +122,8 @@ mod tests {
         for place in 0..LENGTH {
             let mut other = code;
             other[place] ^= 1;
-            assert!(!are_equal(&code, &other));
+            assert!(!are_equal(code, other));
         }
-        assert!(are_equal(&code, &code.clone()));
+        assert!(are_equal(code, code));
     }
 }

@@ -11,6 +11,7 @@ use crate::attendance::Summary;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{ClassId, PersonId};
+use crate::organizations::day_number;
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::people::{self, Person};
 use crate::scope::Scope;
@@ -139,32 +140,28 @@ struct Streak {
     last_present_at: Option<DateTime<Utc>>,
 }
 
-/// Adds what a page says of the latest sessions, in one statement for all of its students.
+/// Days in which nearly everybody was seen once.
+const LATELY: i32 = 60;
+
+/// Adds what a page says of the latest sessions: in one statement for all of its students, and in a
+/// second for those who were never there lately.
 async fn with_streaks(
     service: &Service,
     scope: &Scope,
     filter: &Filter,
     page: Page<Row>,
 ) -> Result<Page<StudentNumbers>> {
-    let mut values = Values::default();
-    // What went before the range belongs to the same row of absences.
-    let ever = Filter { range: None, ..*filter };
-    let mut which = reachable(scope, &ever, &mut values)?;
-    if let Some((_, to)) = filter.numbers()? {
-        which += &format!(" AND s.day <= {}", values.push(to));
+    let ids: Vec<PersonId> = page.rows.iter().map(|(_, row)| row.student.id).collect();
+    let until = match filter.numbers()? {
+        Some((_, to)) => to,
+        None => day_number(service.now().with_timezone(&scope.viewer()?.timezone).date_naive()),
+    };
+    let mut streaks = streaks(service, scope, filter, &ids, Some(until - LATELY)).await?;
+    let unseen = |id: &PersonId| streaks.get(id).is_none_or(|s| s.last_present_at.is_none());
+    let unseen: Vec<PersonId> = ids.into_iter().filter(unseen).collect();
+    if !unseen.is_empty() {
+        streaks.extend(self::streaks(service, scope, filter, &unseen, None).await?);
     }
-    let list = values.list(page.rows.iter().map(|(_, row)| row.student.id));
-    let sql = format!(
-        "WITH said AS (SELECT m.student_id, m.status, s.starts_at FROM mark m JOIN session s ON s.id = m.session_id \
-         WHERE m.student_id IN {list} AND s.state IN ('OPEN', 'CLOSED') AND {which}), \
-         seen AS (SELECT student_id, MAX(CASE WHEN status IN ('PRESENT', 'LATE') THEN starts_at END) AS last_present_at \
-         FROM said GROUP BY student_id) \
-         SELECT seen.student_id, seen.last_present_at, (SELECT COUNT(*) FROM said a WHERE a.student_id = seen.student_id \
-         AND a.status = 'ABSENT' AND (seen.last_present_at IS NULL OR a.starts_at > seen.last_present_at)) AS absences \
-         FROM seen"
-    );
-    let streaks: Vec<Streak> = service.db.reader().all(&sql, values.done()).await?;
-    let streaks: HashMap<PersonId, Streak> = streaks.into_iter().map(|s| (s.student_id, s)).collect();
     Ok(page.map(|row| {
         let streak = streaks.get(&row.student.id);
         StudentNumbers {
@@ -174,6 +171,37 @@ async fn with_streaks(
             student: row.student,
         }
     }))
+}
+
+/// What went before the range belongs to the same row of absences. `since`: a day number.
+async fn streaks(
+    service: &Service,
+    scope: &Scope,
+    filter: &Filter,
+    students: &[PersonId],
+    since: Option<i32>,
+) -> Result<HashMap<PersonId, Streak>> {
+    let mut values = Values::default();
+    let ever = Filter { range: None, ..*filter };
+    let mut which = reachable(scope, &ever, &mut values)?;
+    if let Some((_, to)) = filter.numbers()? {
+        which += &format!(" AND s.day <= {}", values.push(to));
+    }
+    if let Some(since) = since {
+        which += &format!(" AND s.day >= {}", values.push(since));
+    }
+    let list = values.list(students.iter().copied());
+    let sql = format!(
+        "WITH said AS (SELECT m.student_id, m.status, s.starts_at FROM mark m JOIN session s ON s.id = m.session_id \
+         WHERE m.student_id IN {list} AND s.state IN ('OPEN', 'CLOSED') AND {which}), \
+         seen AS (SELECT student_id, MAX(CASE WHEN status IN ('PRESENT', 'LATE') THEN starts_at END) AS last_present_at \
+         FROM said GROUP BY student_id) \
+         SELECT seen.student_id, seen.last_present_at, COUNT(CASE WHEN a.status = 'ABSENT' AND \
+         (seen.last_present_at IS NULL OR a.starts_at > seen.last_present_at) THEN 1 END) AS absences \
+         FROM seen JOIN said a ON a.student_id = seen.student_id GROUP BY seen.student_id, seen.last_present_at"
+    );
+    let streaks: Vec<Streak> = service.db.reader().all(&sql, values.done()).await?;
+    Ok(streaks.into_iter().map(|s| (s.student_id, s)).collect())
 }
 
 #[derive(FromQueryResult)]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::accounts::ACCOUNTS;
 use crate::administration::ADMINISTRATION;
 use crate::place::Land;
+use crate::review::DECISIONS;
 use crate::table::{Row, row};
 use crate::timetable::TIMETABLE;
 
@@ -202,7 +203,10 @@ async fn person(client: &Client) -> Option<Uuid> {
 
 pub async fn check(land: &Land) {
     let mut wrong = Vec::new();
-    for row in [SCHOOL, ACCOUNTS, ADMINISTRATION, TIMETABLE].into_iter().flatten() {
+    for row in [SCHOOL, ACCOUNTS, ADMINISTRATION, TIMETABLE, DECISIONS]
+        .into_iter()
+        .flatten()
+    {
         for (role, client, expected) in row.askers(land) {
             let mut got = String::new();
             for place in &land.places {

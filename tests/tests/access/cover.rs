@@ -11,8 +11,9 @@ use crate::changes::SCHOOL;
 use crate::looks::{NODES, QUERIES, SUBSCRIPTIONS};
 use crate::objects::{OBJECTS, PEOPLE};
 use crate::offices::OFFICES;
-use crate::timetable::TIMETABLE;
+use crate::review::{DECISIONS, REVIEWS};
 use crate::statistics::STATISTICS;
+use crate::timetable::TIMETABLE;
 
 /// Fields that whoever reaches the object may read, and what only leads to objects with rows of
 /// their own.
@@ -31,6 +32,8 @@ const PLAIN: &[(&str, &str)] = &[
     ("Venue", "id name building capacity location"),
     ("GeoPoint", "latitude longitude"),
     ("Session", "id class venue title startsAt endsAt state"),
+    ("CheckInCode", "code expiresAt"),
+    ("ReviewEvent", "change face queueLength"),
     ("RollEntry", "student mark history"),
     (
         "AttendanceMark",
@@ -111,6 +114,8 @@ pub async fn check(client: &Client) {
         ADMINISTRATION,
         TIMETABLE,
         STATISTICS,
+        REVIEWS,
+        DECISIONS,
     ];
     let mut known: BTreeSet<String> = tables
         .iter()

@@ -12,6 +12,7 @@ mod media;
 mod objects;
 mod offices;
 mod place;
+mod review;
 mod statistics;
 mod table;
 mod timetable;
@@ -37,6 +38,7 @@ async fn look(world: World) {
         offices::OFFICES,
         statistics::STATISTICS,
         looks::SUBSCRIPTIONS,
+        review::REVIEWS,
     ] {
         table::check(&land, rows).await;
     }

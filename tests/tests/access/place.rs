@@ -109,6 +109,9 @@ impl Place {
         let picture = photo(&[person(0), person(SAM)]);
         let job = school.submit(&session, picture.clone()).await;
         assert_eq!(ended(&teacher, &job).await["marks"].as_array().unwrap().len(), 2);
+        // Twice the same face: the second waits for a person.
+        let doubtful = school.submit(&session, photo(&[person(0), person(0)])).await;
+        ended(&teacher, &doubtful).await;
         let asked = teacher
             .query(
                 "mutation($photo: PhotoInput!, $class: ID!) { identifyFaces(photo: $photo, classId: $class) { job { id } } }",
@@ -164,6 +167,10 @@ impl Place {
         names.insert("photo", text(&found["job"]["photos"][0]["id"]));
         names.insert("selfie", text(&found["enrolment"]["photos"][0]["id"]));
         names.insert("template", text(&found["enrolment"]["templates"][0]["id"]));
+        let waiting = teacher
+            .query("{ reviewQueue(last: 1) { nodes { id } } }", json!({}))
+            .await;
+        names.insert("waiting", text(&waiting["reviewQueue"]["nodes"][0]["id"]));
         Self {
             organization,
             school,
@@ -206,6 +213,20 @@ impl Place {
             // Later than the clock would open it meanwhile, and soon enough to be opened by hand.
             "scheduled" => self.school.session(now() + TimeDelta::minutes(30)).await,
             "open" => self.school.open_session().await,
+            // An open session, and the code that it shows.
+            "room" => {
+                let session = self.school.open_session().await;
+                let shown = self
+                    .school
+                    .teacher
+                    .query(
+                        "query($id: ID!) { session(id: $id) { checkInCode { code } } }",
+                        json!({ "id": session }),
+                    )
+                    .await;
+                *self.secret.lock().unwrap() = text(&shown["session"]["checkInCode"]["code"]);
+                session
+            }
             "unique" => uuid::Uuid::new_v4().simple().to_string(),
             "address" => address("new"),
             "newcomer" => self.newcomer().await,

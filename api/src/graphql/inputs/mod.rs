@@ -1,8 +1,8 @@
 //! Inputs of the contract, and how each becomes what the service takes.
 
 mod people;
-mod timetable;
 mod statistics;
+mod timetable;
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use base64::Engine;

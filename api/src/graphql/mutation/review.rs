@@ -20,7 +20,6 @@ pub struct ReviewFacePayload {
 }
 
 #[Object]
-#[expect(clippy::doc_markdown, reason = "descriptions for clients, in the contract's words")]
 impl ReviewMutation {
     /// a student marks their own attendance: a selfie, and the session's current code
     async fn check_in(&self, ctx: &Context<'_>, input: CheckInInput) -> async_graphql::Result<Option<JobPayload>> {
