@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, FromQueryResult, IntoActiveModel};
 
-use super::{Tally, roll, rules, weeks};
+use super::{Tally, notices, roll, rules, weeks};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
@@ -399,6 +399,16 @@ async fn record(tx: &mut Tx<'_>, session: &Locked, changes: &[Change]) -> Result
         ],
     )
     .await?;
+    for status in [MarkStatus::Present, MarkStatus::Late, MarkStatus::Absent] {
+        if status == MarkStatus::Absent && session.state != SessionState::Closed {
+            continue;
+        }
+        let so = changes.iter().filter(|change| change.to == Some(status));
+        let so: Vec<PersonId> = so.map(|change| change.student).collect();
+        if !so.is_empty() {
+            notices::tell(tx, session, status, &so).await?;
+        }
+    }
     tx.announce(Topic::Session(session.id));
     tx.announce(Topic::Sessions(session.organization_id));
     Ok(())

@@ -3,6 +3,7 @@
 mod by_hand;
 mod list;
 pub mod marks;
+pub(crate) mod notices;
 pub mod roll;
 mod rules;
 pub mod stream;

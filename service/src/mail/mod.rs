@@ -11,4 +11,4 @@ pub use letter::{Block, Letter};
 pub use outbox::{erase_delivered, send, sweep};
 pub use transport::{BadMailSetting, Mailer, SmtpSettings};
 
-pub(crate) use outbox::{forget, post};
+pub(crate) use outbox::{forget, post, post_all};

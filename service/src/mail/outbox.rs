@@ -31,25 +31,33 @@ pub(super) fn file_mark(hash: &[u8]) -> String {
 /// Puts a mail into the queue in the transaction of its reason: it is sent once that is committed,
 /// however long the mail server is away.
 pub(crate) async fn post(tx: &mut Tx<'_>, letter: Letter) -> Result<()> {
+    post_all(tx, vec![letter]).await
+}
+
+/// The same of many.
+pub(crate) async fn post_all(tx: &mut Tx<'_>, letters: Vec<Letter>) -> Result<()> {
     let service = tx.service;
-    let id = service.new_id();
-    let plain = serde_json::to_vec(&letter)?;
-    let sealed = service
-        .keys
-        .seal_as(Purpose::Mail, &*service.entropy, id.as_bytes(), &plain)
-        .map_err(Error::internal)?;
-    let hash = address_hashes(&service.keys, &letter.to).swap_remove(0);
-    tx.insert(vec![entity::mail::Model {
-        id,
-        address_hash: hash.to_vec(),
-        sealed,
-        attempts: 0,
-        // Since ever: no difference between two machines' clocks makes it wait.
-        available_at: DateTime::UNIX_EPOCH,
-        lease_until: None,
-        created_at: service.now(),
-    }])
-    .await?;
+    let mut rows = Vec::with_capacity(letters.len());
+    for letter in letters {
+        let id = service.new_id();
+        let plain = serde_json::to_vec(&letter)?;
+        let sealed = service
+            .keys
+            .seal_as(Purpose::Mail, &*service.entropy, id.as_bytes(), &plain)
+            .map_err(Error::internal)?;
+        let hash = address_hashes(&service.keys, &letter.to).swap_remove(0);
+        rows.push(entity::mail::Model {
+            id,
+            address_hash: hash.to_vec(),
+            sealed,
+            attempts: 0,
+            // Since ever: no difference between two machines' clocks makes it wait.
+            available_at: DateTime::UNIX_EPOCH,
+            lease_until: None,
+            created_at: service.now(),
+        });
+    }
+    tx.insert(rows).await?;
     tx.announce(Topic::Mail);
     Ok(())
 }

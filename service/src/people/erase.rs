@@ -135,6 +135,7 @@ async fn person(
         "UPDATE department SET head_id = NULL WHERE head_id = $1",
         "DELETE FROM idempotency WHERE person_id = $1",
         "DELETE FROM feedback WHERE person_id = $1",
+        "DELETE FROM notice WHERE student_id = $1",
         // Nobody is asked whether a face is somebody who is gone.
         "UPDATE face SET decision = 'UNKNOWN', reason = 'BELOW_THRESHOLD' \
          WHERE student_id = $1 AND decision = 'NEEDS_REVIEW'",

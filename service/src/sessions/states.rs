@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{Session, reach, select};
 use crate::attendance::marks::{self, Locked};
-use crate::attendance::{roll, weeks};
+use crate::attendance::{notices, roll, weeks};
 use crate::db::{Scalar, Sql};
 use crate::error::{Error, Result};
 use crate::events::Topic;
@@ -101,7 +101,8 @@ pub(super) async fn begin(tx: &mut Tx<'_>, session: &Locked) -> Result<()> {
 /// OPEN becomes CLOSED.
 pub(super) async fn end(tx: &mut Tx<'_>, session: &Locked) -> Result<()> {
     marks::mark_absent(tx, session).await?;
-    move_to(tx, session, SessionState::Closed).await
+    move_to(tx, session, SessionState::Closed).await?;
+    notices::of_the_absent(tx, session).await
 }
 
 /// Its marks begin or end to count with it.

@@ -5,3 +5,4 @@
 mod bulk;
 mod cleared;
 mod followed;
+mod notices;
