@@ -24,6 +24,7 @@ pub mod people;
 pub mod queue;
 pub mod rates;
 pub mod recognition;
+pub mod reports;
 pub mod scope;
 pub mod seed;
 pub mod sessions;
