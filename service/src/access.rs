@@ -129,7 +129,8 @@ pub(crate) fn department(scope: &Scope, values: &mut Values) -> String {
     )
 }
 
-/// Jobs, by the alias of their table: an identification is for its submitter and admins alone.
+/// Jobs, by the alias of their table: identifications and reports are for their submitter and admins
+/// alone.
 pub(crate) fn job(scope: &Scope, values: &mut Values, job: &str) -> String {
     let Scope::Viewer(viewer) = scope else {
         return "TRUE".into();
@@ -141,7 +142,8 @@ pub(crate) fn job(scope: &Scope, values: &mut Values, job: &str) -> String {
             let me = values.push(viewer.person);
             let about = person_in_full(scope, values, &format!("{job}.person_id"));
             format!(
-                "({job}.kind = 'IDENTIFY' AND {job}.submitted_by = {me}) OR ({job}.kind <> 'IDENTIFY' \
+                "({job}.kind IN ('IDENTIFY', 'EXPORT') AND {job}.submitted_by = {me}) OR \
+                 ({job}.kind NOT IN ('IDENTIFY', 'EXPORT') \
                  AND (EXISTS (SELECT 1 FROM class_teacher v WHERE v.class_id = {job}.class_id AND v.person_id = {me}) \
                  OR ({job}.person_id IS NOT NULL AND {about})))"
             )

@@ -10,7 +10,7 @@ use models::{Analysis, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
 use service::recognition::{self, Embedder, EnrolledPhoto, PhotoToRead, Quality, Seen, SeenFace};
-use service::{Error, Service};
+use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -159,6 +159,14 @@ async fn work(
     models: Arc<dyn Vision>,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
 ) -> Result<(), Stop> {
+    if claim.kind == JobKind::Export {
+        return match reports::export(service, claim).await {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(Stop::Refused(failure)),
+            Err(Error::Conflict { reason: LEASE_LOST, .. }) => Err(Stop::Lost),
+            Err(error) => Err(Stop::Service(error)),
+        };
+    }
     let embedder = embedder(&*models);
     let photos = recognition::photos_to_read(service, claim).await?;
     let reporter = Reporter::start(service, claim);
@@ -179,9 +187,7 @@ async fn work(
     reporter.matching().await;
     let written = match claim.kind {
         JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
-        // In a branch of its own.
-        JobKind::Export => return Err(Stop::Service(Error::NotFound("handler"))),
-        JobKind::Recognize | JobKind::Identify | JobKind::CheckIn => {
+        JobKind::Recognize | JobKind::Identify | JobKind::CheckIn | JobKind::Export => {
             let Some(EnrolledPhoto {
                 photo,
                 seen: Some(seen),

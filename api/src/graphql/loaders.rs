@@ -15,10 +15,12 @@ use service::organizations::{Department, Organization};
 use service::people::Person;
 use service::queue::Job;
 use service::recognition::{Face, Photo, Template};
+use service::reports::ExportFile;
 use service::sessions::Session;
 use service::venues::Venue;
 use service::{
-    Scope, Service, attendance, audit, classes, organizations, people, queue, recognition, sessions, statistics, venues,
+    Scope, Service, attendance, audit, classes, organizations, people, queue, recognition, reports, sessions,
+    statistics, venues,
 };
 
 use super::batch::{Batcher, Read};
@@ -109,6 +111,7 @@ keys! {
     TemplatesOf(PersonId);
     EnrolledOf(PersonId);
     HistoryOf((SessionId, PersonId));
+    ExportOf(JobId);
     /// The class and the range.
     ClassSummary((ClassId, Option<Days>));
     /// The student, the range and the class.
@@ -155,6 +158,9 @@ loader!(StudentCountOf => i64, |s, scope, keys| {
     classes::student_counts(s, scope, &ids(keys, |k| k.0))
         .await
         .map(|rows| rows.into_iter().map(|(class, n)| (StudentCountOf(class), n)).collect())
+});
+loader!(ExportOf => ExportFile, |s, scope, keys| {
+    by(reports::files_of_jobs(s, scope, &ids(keys, |k| k.0)).await, |x| ExportOf(x.job))
 });
 loader!(LatestSessionOf => Session, |s, scope, keys| {
     by(sessions::latest_of(s, scope, &ids(keys, |k| k.0)).await, |x| LatestSessionOf(x.class_id))

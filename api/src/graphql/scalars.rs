@@ -76,6 +76,7 @@ remote! {
     FaceDecision "kinds::FaceDecision" { Matched, NeedsReview, Unknown, Confirmed, Reassigned, Dismissed }
     FaceReason "kinds::FaceReason" { BelowThreshold, BetweenThresholds, TooSmall, LowQuality, SecondClaim, Ambiguous }
     ReviewDecision "service::recognition::ReviewDecision" { Confirm, Reassign, Dismiss }
+    ExportFormat "service::reports::Format" { Csv, Xlsx }
     TemplateStatus "kinds::TemplateStatus" { Pending, Accepted, Rejected }
     StudentSessionState "service::sessions::StudentState" { Upcoming, Pending, Marked, Missed }
     Interval "service::statistics::Interval" { Day, Week, Month, Quarter, Year }

@@ -57,7 +57,13 @@ impl<B: Backend> Endpoint for Media<B> {
             .header(RESOURCE_POLICY, policy)
             // The address is a secret that soon ends; a proxy must not outlive it.
             .header(header::CACHE_CONTROL, "private, max-age=300")
-            .header(header::CONTENT_DISPOSITION, "inline")
+            .header(
+                header::CONTENT_DISPOSITION,
+                served.file_name.map_or_else(
+                    || "inline".to_owned(),
+                    |name| format!("attachment; filename=\"{name}\""),
+                ),
+            )
             .header(
                 header::CONTENT_SECURITY_POLICY,
                 "default-src 'none'; frame-ancestors 'none'; sandbox",

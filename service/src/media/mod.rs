@@ -8,7 +8,7 @@ mod store;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
 pub use discard::remove_discarded;
@@ -18,7 +18,7 @@ pub use store::Store;
 
 use crate::Service;
 use crate::error::{Error, Result};
-use crate::id::{FaceId, PhotoId, TemplateId};
+use crate::id::{FaceId, JobId, PhotoId, TemplateId};
 use crate::keys::Purpose;
 
 /// Long enough to load a page of pictures, too short to pass on.
@@ -34,6 +34,8 @@ pub enum Shown {
     Annotated(PhotoId),
     Face(FaceId),
     Template(TemplateId),
+    /// The file of a report.
+    Export(JobId),
 }
 
 impl Shown {
@@ -43,6 +45,7 @@ impl Shown {
             Self::Annotated(id) => (2, id.0),
             Self::Face(id) => (3, id.0),
             Self::Template(id) => (4, id.0),
+            Self::Export(id) => (5, id.0),
         }
     }
 
@@ -52,6 +55,7 @@ impl Shown {
             2 => Some(Self::Annotated(PhotoId(id))),
             3 => Some(Self::Face(FaceId(id))),
             4 => Some(Self::Template(TemplateId(id))),
+            5 => Some(Self::Export(JobId(id))),
             _ => None,
         }
     }
@@ -61,12 +65,17 @@ const UNSIGNED: usize = 1 + 16 + 8;
 
 /// A signed address, good for [`ADDRESS_LASTS`] and this object alone.
 pub fn address(service: &Service, shown: Shown) -> String {
+    address_until(service, shown).0
+}
+
+/// The same, and when it runs out.
+pub(crate) fn address_until(service: &Service, shown: Shown) -> (String, DateTime<Utc>) {
     let (kind, id) = shown.parts();
-    let until = (service.now() + ADDRESS_LASTS).timestamp();
-    let unsigned = [&[kind], &id.as_bytes()[..], &until.to_be_bytes()].concat();
+    let until = (service.now() + ADDRESS_LASTS).trunc_subsecs(0);
+    let unsigned = [&[kind], &id.as_bytes()[..], &until.timestamp().to_be_bytes()].concat();
     let signature = service.keys.sign(Purpose::Media, &unsigned);
     let token = BASE64.encode([&unsigned[..], &signature].concat());
-    format!("{}/media/{token}", service.public_url)
+    (format!("{}/media/{token}", service.public_url), until)
 }
 
 /// What a token shows, if we signed it and it has not run out.

@@ -6,11 +6,11 @@ use picture::Label;
 use sea_orm::FromQueryResult;
 
 use super::{MAX_PIXELS, Shown, read_address};
-use crate::Service;
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::id::PhotoId;
 use crate::kinds::FaceDecision;
+use crate::{Service, reports};
 
 const JPEG_QUALITY: u8 = 88;
 const KNOWN: [u8; 3] = [22, 130, 60];
@@ -22,6 +22,8 @@ const STRANGER: [u8; 3] = [110, 116, 128];
 pub struct Served {
     pub bytes: Bytes,
     pub content_type: &'static str,
+    /// The name under which it is saved; none: it is shown.
+    pub file_name: Option<String>,
 }
 
 #[derive(FromQueryResult)]
@@ -35,22 +37,32 @@ pub async fn open(service: &Service, token: &str) -> Result<Served> {
     let Some(shown) = read_address(service, token) else {
         return Err(nothing);
     };
+    if let Shown::Export(job) = shown {
+        let (key, content_type, file_name) = reports::described(service, job).await?.ok_or(nothing)?;
+        return Ok(Served {
+            bytes: service.media.get(&key).await?,
+            content_type,
+            file_name: Some(file_name),
+        });
+    }
     let (sql, id) = match shown {
         Shown::Photo(id) | Shown::Annotated(id) => ("SELECT media_key FROM photo WHERE id = $1", id.0),
         Shown::Face(id) => ("SELECT crop_key AS media_key FROM face WHERE id = $1", id.0),
         Shown::Template(id) => ("SELECT crop_key AS media_key FROM face_template WHERE id = $1", id.0),
+        Shown::Export(_) => return Err(nothing),
     };
     let place: Option<Place> = service.db.reader().one(sql, vec![id.into()]).await?;
     let key = place.and_then(|p| p.media_key).ok_or(nothing)?;
     let bytes = match shown {
         // Crops were made here, from pixels alone.
-        Shown::Face(_) | Shown::Template(_) => service.media.get(&key).await?,
+        Shown::Face(_) | Shown::Template(_) | Shown::Export(_) => service.media.get(&key).await?,
         Shown::Photo(_) => draw(service, &key, Vec::new()).await?,
         Shown::Annotated(id) => draw(service, &key, labels(service, id).await?).await?,
     };
     Ok(Served {
         bytes,
         content_type: "image/jpeg",
+        file_name: None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
+use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
@@ -43,6 +44,21 @@ impl Store {
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         self.0.put(&Key::from(key), bytes.into()).await?;
         Ok(())
+    }
+
+    /// Uploads a file in parts, from its beginning; answers its size.
+    pub async fn put_file(&self, key: &str, file: std::fs::File) -> Result<u64> {
+        use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+        let mut file = tokio::fs::File::from_std(file);
+        file.rewind().await.map_err(crate::Error::internal)?;
+        let mut parts = BufWriter::new(self.0.clone(), Key::from(key));
+        let away = |error: std::io::Error| {
+            tracing::warn!(%error, "media store away");
+            crate::Error::Unavailable("The media store")
+        };
+        let size = tokio::io::copy(&mut file, &mut parts).await.map_err(away)?;
+        parts.shutdown().await.map_err(away)?;
+        Ok(size)
     }
 
     pub async fn get(&self, key: &str) -> Result<Bytes> {

@@ -83,6 +83,7 @@ pub(crate) async fn erase(
         ("photo", "media_key"),
         ("face", "crop_key"),
         ("face_template", "crop_key"),
+        ("export", "media_key"),
     ] {
         let objects: Vec<Object> = tx
             .all(

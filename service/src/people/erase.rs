@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::{JobId, OrganizationId, PersonId, PhotoId};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue};
+use crate::{Service, Tx, access, audit, classes, mail, media, organizations, queue, reports};
 
 /// How long who erases waits for the media store, which may be away for minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -117,6 +117,7 @@ async fn person(
     proven: Option<String>,
 ) -> Result<(Erased, Vec<String>)> {
     cancel_jobs(tx, id).await?;
+    reports::restart_all(tx, organization).await?;
     classes::leave_all(tx, id).await?;
     let known = lock(tx, organization, id).await?;
     if proven.is_some() && proven != known.password_hash {
@@ -128,6 +129,7 @@ async fn person(
     accounts::erase_all(tx, id).await?;
     // What came in between the first look and the lock.
     cancel_jobs(tx, id).await?;
+    reports::withdraw_all(tx, organization).await?;
     let photos = photos(tx, id).await?;
     let templates = templates(tx, id).await?;
     for statement in [

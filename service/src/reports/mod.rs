@@ -2,6 +2,8 @@
 //! on a blocking thread, so that a report's length is not held in memory.
 
 mod csv;
+mod files;
+mod job;
 mod rows;
 mod xlsx;
 
@@ -11,6 +13,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+pub use self::files::{ExportFile, files_of_jobs, sweep};
+pub(crate) use self::files::{described, restart_all, withdraw_all};
+pub use self::job::{export, request};
 pub use self::rows::Row;
 use crate::error::{Error, Result};
 use crate::id::{ClassId, DepartmentId, PersonId};
@@ -27,7 +32,7 @@ pub enum Format {
 }
 
 /// Which lines are wanted: days in the organization's time zone, both included, and whatever else
-/// is given. The department is the class's.
+/// is given. The department is the student's.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Filter {
     pub from: NaiveDate,

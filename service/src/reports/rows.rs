@@ -115,9 +115,6 @@ async fn sessions(
     if let Some(class) = filter.class {
         sql += &format!(" AND s.class_id = {}", values.push(class));
     }
-    if let Some(department) = filter.department {
-        sql += &format!(" AND c.department_id = {}", values.push(department));
-    }
     if let Some((starts_at, id)) = after {
         sql += &format!(
             " AND (s.starts_at, s.id) > ({}, {})",
@@ -142,8 +139,12 @@ async fn lines(service: &Service, filter: &Filter, zone: Tz, sessions: &[Held]) 
          JOIN person p ON p.id = r.person_id \
          LEFT JOIN mark m ON m.session_id = r.session_id AND m.student_id = r.person_id"
     );
+    sql += " WHERE TRUE";
     if let Some(student) = filter.student {
-        sql += &format!(" WHERE p.id = {}", values.push(student));
+        sql += &format!(" AND p.id = {}", values.push(student));
+    }
+    if let Some(department) = filter.department {
+        sql += &format!(" AND p.department_id = {}", values.push(department));
     }
     let mut lines: Vec<Line> = service.db.reader().all(&sql, values.done()).await?;
     let places: HashMap<SessionId, usize> = (0..).zip(sessions).map(|(place, s)| (s.id, place)).collect();

@@ -43,7 +43,7 @@ fn sheets(
 }
 
 fn begin(book: &mut Workbook) -> std::result::Result<&mut Worksheet, XlsxError> {
-    let sheet = book.add_worksheet_with_constant_memory();
+    let sheet = book.add_worksheet_with_constant_memory()?;
     for ((column, name), width) in (0..).zip(HEADER).zip(WIDTHS) {
         sheet.set_column_width(column, width)?;
         sheet.write_string(0, column, name)?;

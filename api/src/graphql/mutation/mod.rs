@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod attendance;
+mod reports;
 mod review;
 mod school;
 mod timetable;
@@ -17,6 +18,7 @@ pub struct Mutation(
     accounts::AccountMutation,
     administration::AdministrationMutation,
     school::SchoolMutation,
+    reports::ReportMutation,
     attendance::AttendanceMutation,
     timetable::TimetableMutation,
     review::ReviewMutation,

@@ -10,7 +10,7 @@ use super::{AttendanceMark, DetectedFace, FaceTemplate, Photo, Session, User};
 use crate::graphql::connection::{bounded, connection};
 use crate::graphql::ids::NodeId;
 use crate::graphql::loaders;
-use crate::graphql::loaders::{FacesOfJob, MarksOfJob, PhotosOfJob, TemplatesOfJob};
+use crate::graphql::loaders::{ExportOf, FacesOfJob, MarksOfJob, PhotosOfJob, TemplatesOfJob};
 use crate::graphql::scalars::{JobKind, JobStage, JobStatus};
 
 #[derive(Clone)]
@@ -42,8 +42,36 @@ pub struct JobTimings {
     total: f64,
 }
 
+/// url is signed at each read, for its reader, good for a few minutes
+#[derive(SimpleObject)]
+pub struct ExportFile {
+    url: String,
+    expires_at: DateTime<Utc>,
+    rows: i32,
+    byte_size: i32,
+}
+
+impl From<service::reports::ExportFile> for ExportFile {
+    fn from(file: service::reports::ExportFile) -> Self {
+        Self {
+            url: file.url,
+            expires_at: file.expires_at,
+            rows: file.rows,
+            byte_size: i32::try_from(file.byte_size).unwrap_or(i32::MAX),
+        }
+    }
+}
+
 #[Object]
 impl Job {
+    /// of an EXPORT that succeeded; its submitter only
+    async fn export(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<ExportFile>> {
+        if self.0.kind != service::kinds::JobKind::Export {
+            return Ok(None);
+        }
+        Ok(loaders(ctx)?.one(ExportOf(self.0.id)).await?.map(Into::into))
+    }
+
     pub async fn id(&self) -> ID {
         self.0.id.global()
     }

@@ -128,6 +128,7 @@ impl Backend for Fake {
         Ok(Served {
             bytes: Bytes::from_static(b"\xff\xd8"),
             content_type: "image/jpeg",
+            file_name: None,
         })
     }
 

@@ -1,0 +1,157 @@
+//! The files of reports: who may fetch one, and when it goes.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::FromQueryResult;
+
+use super::Format;
+use super::job::Wanted;
+use crate::db::{Sql, Values};
+use crate::error::Result;
+use crate::events::Topic;
+use crate::id::{JobId, OrganizationId};
+use crate::scope::Scope;
+use crate::{Service, Tx, media};
+
+/// Long enough to fetch it; whoever needs it again asks again.
+const KEPT: TimeDelta = TimeDelta::days(7);
+
+/// A report that can be fetched, for whoever asked for it.
+#[derive(Clone, Debug)]
+pub struct ExportFile {
+    pub job: JobId,
+    pub url: String,
+    pub expires_at: DateTime<Utc>,
+    pub rows: i32,
+    pub byte_size: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Kept {
+    job_id: JobId,
+    rows: i32,
+    byte_size: i64,
+}
+
+/// The files of these jobs that are the asker's own.
+pub async fn files_of_jobs(service: &Service, scope: &Scope, jobs: &[JobId]) -> Result<Vec<ExportFile>> {
+    let viewer = scope.viewer()?;
+    let mut values = Values::default();
+    let list = values.list(jobs.iter().copied());
+    let (me, organization) = (values.push(viewer.person), values.push(viewer.organization));
+    let since = values.push(service.now() - KEPT);
+    let sql = format!(
+        "SELECT e.job_id, e.rows, e.byte_size FROM export e JOIN job j ON j.id = e.job_id WHERE e.job_id IN {list} \
+         AND j.submitted_by = {me} AND e.organization_id = {organization} AND e.media_key IS NOT NULL \
+         AND e.created_at > {since}"
+    );
+    let kept: Vec<Kept> = service.db.reader().all(&sql, values.done()).await?;
+    Ok(kept
+        .into_iter()
+        .map(|kept| {
+            let (url, expires_at) = media::address_until(service, media::Shown::Export(kept.job_id));
+            ExportFile {
+                job: kept.job_id,
+                url,
+                expires_at,
+                rows: kept.rows,
+                byte_size: kept.byte_size,
+            }
+        })
+        .collect())
+}
+
+#[derive(FromQueryResult)]
+struct Described {
+    media_key: Option<String>,
+    payload: serde_json::Value,
+}
+
+/// Where the file of a job lies, its type and the name under which it is saved.
+pub(crate) async fn described(service: &Service, job: JobId) -> Result<Option<(String, &'static str, String)>> {
+    let found: Option<Described> = service
+        .db
+        .reader()
+        .one(
+            "SELECT e.media_key, j.payload FROM export e JOIN job j ON j.id = e.job_id WHERE e.job_id = $1",
+            vec![job.into()],
+        )
+        .await?;
+    let Some(Described {
+        media_key: Some(key),
+        payload,
+    }) = found
+    else {
+        return Ok(None);
+    };
+    let Wanted { filter, format } = serde_json::from_value(payload)?;
+    let (kind, end) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::Xlsx => (
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "xlsx",
+        ),
+    };
+    Ok(Some((
+        key,
+        kind,
+        format!("attendance-{}-{}.{end}", filter.from, filter.to),
+    )))
+}
+
+#[derive(FromQueryResult)]
+struct Object {
+    media_key: String,
+}
+
+/// Lets all files of an organization go, and has those that are being made begin anew: they may name
+/// somebody who is erased in this transaction.
+pub(crate) async fn withdraw_all(tx: &mut Tx<'_>, organization: OrganizationId) -> Result<()> {
+    let objects: Vec<Object> = tx
+        .all(
+            "SELECT media_key FROM export WHERE organization_id = $1 AND media_key IS NOT NULL",
+            vec![organization.into()],
+        )
+        .await?;
+    media::discard(tx, objects.into_iter().map(|object| object.media_key)).await?;
+    tx.run(
+        "UPDATE export SET media_key = NULL WHERE organization_id = $1 AND media_key IS NOT NULL",
+        vec![organization.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Restarted {
+    id: JobId,
+}
+
+/// The claim of whoever is at such a job is lost, and its attempt is given back.
+pub(crate) async fn restart_all(tx: &mut Tx<'_>, organization: OrganizationId) -> Result<()> {
+    let restarted: Vec<Restarted> = tx
+        .all(
+            "UPDATE job SET status = 'QUEUED', stage = 'WAITING', progress = 0, lease_until = NULL, fence = fence + 1, \
+             attempts = attempts - 1, revision = revision + 1 \
+             WHERE organization_id = $1 AND kind = 'EXPORT' AND status = 'RUNNING' RETURNING id",
+            vec![organization.into()],
+        )
+        .await?;
+    for job in restarted {
+        tx.announce(Topic::Job(job.id));
+    }
+    Ok(())
+}
+
+/// Lets go what was kept long enough.
+pub async fn sweep(service: &Service) -> Result<()> {
+    let tx = service.begin().await?;
+    let objects: Vec<Object> = tx
+        .all(
+            "DELETE FROM export WHERE created_at <= $1 RETURNING COALESCE(media_key, '') AS media_key",
+            vec![(service.now() - KEPT).into()],
+        )
+        .await?;
+    let keys = objects.into_iter().map(|object| object.media_key);
+    media::discard(&tx, keys.filter(|key| !key.is_empty())).await?;
+    tx.commit().await
+}
