@@ -131,8 +131,8 @@ pub(crate) struct Seed {
     #[arg(long, value_name = "NUMBER", default_value_t = 33_000)]
     pub sessions: usize,
     /// The same number makes the same school
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
+    #[arg(long = "seed", value_name = "NUMBER", default_value_t = 1)]
+    pub number: u64,
     /// The day of the last sessions [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Option<chrono::NaiveDate>,

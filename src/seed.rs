@@ -26,7 +26,7 @@ pub(crate) async fn run(settings: Settings, wanted: Seed) -> Outcome {
         role: Role::Admin,
     };
     let plan = Plan {
-        seed: wanted.seed,
+        seed: wanted.number,
         organization: wanted.organization,
         timezone: wanted.timezone,
         students: wanted.students,

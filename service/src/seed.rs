@@ -137,15 +137,13 @@ impl People {
     fn of_class(&self, class: usize) -> impl Iterator<Item = usize> + '_ {
         let students = self.students.len();
         // Some are larger: a million marks in 33,000 sessions.
-        let size = CLASS_SIZE + usize::from(class % 3 == 0);
+        let size = CLASS_SIZE + usize::from(class.is_multiple_of(3));
         (0..size.min(students)).map(move |n| (class * CLASS_SIZE + n) % students)
     }
 }
 
-async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> Result<People> {
+async fn departments(tx: &Tx<'_>, sower: &mut Sower, begun: DateTime<Utc>) -> Result<Vec<Uuid>> {
     let organization_id = sower.organization.0;
-    let begun = begins(plan, plan.sessions.div_ceil(classes));
-    let begun = begun.and_time(chrono::NaiveTime::MIN).and_utc();
     let mut departments = Vec::new();
     for n in 0..DEPARTMENTS {
         departments.push(entity::department::Model {
@@ -158,8 +156,36 @@ async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> 
             created_at: begun,
         });
     }
-    let department_ids: Vec<Uuid> = departments.iter().map(|d| d.id).collect();
+    let ids = departments.iter().map(|d| d.id).collect();
     tx.insert(departments).await?;
+    Ok(ids)
+}
+
+async fn venues(tx: &Tx<'_>, sower: &mut Sower, begun: DateTime<Utc>) -> Result<Vec<Uuid>> {
+    let organization_id = sower.organization.0;
+    let venues: Vec<_> = (0..VENUES)
+        .map(|n| entity::venue::Model {
+            id: sower.id(begun),
+            organization_id,
+            name: format!("Room {n:02}"),
+            name_key: format!("room {n:02}"),
+            building: Some(format!("Building {}", n / 10)),
+            capacity: Some(40),
+            latitude: None,
+            longitude: None,
+            created_at: begun,
+        })
+        .collect();
+    let ids = venues.iter().map(|v| v.id).collect();
+    tx.insert(venues).await?;
+    Ok(ids)
+}
+
+async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> Result<People> {
+    let organization_id = sower.organization.0;
+    let begun = begins(plan, plan.sessions.div_ceil(classes));
+    let begun = begun.and_time(chrono::NaiveTime::MIN).and_utc();
+    let department_ids = departments(tx, sower, begun).await?;
     let mut persons = Vec::new();
     let person = |id, full_name: String, role, roll_number, department_id| entity::person::Model {
         id,
@@ -199,21 +225,7 @@ async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> 
         teachers.push(id);
     }
     tx.insert(persons).await?;
-    let venues: Vec<_> = (0..VENUES)
-        .map(|n| entity::venue::Model {
-            id: sower.id(begun),
-            organization_id,
-            name: format!("Room {n:02}"),
-            name_key: format!("room {n:02}"),
-            building: Some(format!("Building {}", n / 10)),
-            capacity: Some(40),
-            latitude: None,
-            longitude: None,
-            created_at: begun,
-        })
-        .collect();
-    let venue_ids = venues.iter().map(|v| v.id).collect();
-    tx.insert(venues).await?;
+    let venue_ids = venues(tx, sower, begun).await?;
     let rows: Vec<_> = (0..classes)
         .map(|n| entity::class::Model {
             id: sower.id(begun),

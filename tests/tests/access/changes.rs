@@ -133,6 +133,14 @@ pub const SCHOOL: &[Row] = &[
         "FF4",
     ),
     row(
+        "Mutation.exportAttendance",
+        "exportAttendance(input: { range: { from: \"2026-01-01\", to: \"2026-02-01\" }, classId: @class, format: CSV }) { \
+         job { id } }",
+        "vv4",
+        "v44",
+        "FFF",
+    ),
+    row(
         "Mutation.markAttendanceBulk",
         "markAttendanceBulk(inputs: [{ sessionId: @open, studentId: @mate, status: EXCUSED }]) { \
          results { mark { id } } }",

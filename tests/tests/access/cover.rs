@@ -54,6 +54,7 @@ const PLAIN: &[(&str, &str)] = &[
         "Job",
         "id kind status stage progress attempts error submittedBy timings createdAt startedAt finishedAt",
     ),
+    ("ExportFile", "url expiresAt rows byteSize"),
     ("JobError", "code message retryable"),
     ("JobTimings", "queued decode detect embed match write total"),
     ("Photo", "id width height byteSize uploadedBy createdAt"),

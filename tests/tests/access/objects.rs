@@ -231,6 +231,8 @@ pub const OBJECTS: &[Row] = &[
         "---",
     )
     .has("node.marks", "matesMark"),
+    // Of a report: whose it is, tests/reports shows.
+    row("Job.export", "job(id: @job) { export { url } }", "---", "---", "---").at("job.export"),
     row("Job.photos", "job(id: @job) { photos { id } }", "yy-", "y--", "---").has("job.photos", "photo"),
     row(
         "Job.photos",

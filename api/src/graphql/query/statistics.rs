@@ -37,6 +37,7 @@ impl Statistics {
             .map(|page| Some(page.into()))
     }
 
+    #[expect(clippy::unused_async, reason = "a resolver; its fields read")]
     async fn dashboard(&self, ctx: &Context<'_>, range: Option<DateRange>) -> async_graphql::Result<Option<Dashboard>> {
         scope(ctx)?.staff().answer()?;
         Ok(Some(Dashboard::new(range.map(DateRange::days))))
