@@ -124,10 +124,9 @@ pub const SCHOOL: &[Row] = &[
         "v44",
         "FF4",
     ),
-    // The mark that the row before it made, if it may.
     row(
         "Mutation.clearMark",
-        "clearMark(sessionId: @open, studentId: @mate) { entry { student { id } } }",
+        "clearMark(sessionId: @marked, studentId: @mate) { entry { student { id } } }",
         "vv4",
         "v44",
         "FF4",

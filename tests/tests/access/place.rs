@@ -213,6 +213,13 @@ impl Place {
             // Later than the clock would open it meanwhile, and soon enough to be opened by hand.
             "scheduled" => self.school.session(now() + TimeDelta::minutes(30)).await,
             "open" => self.school.open_session().await,
+            // An open session in which somebody is marked by hand.
+            "marked" => {
+                let session = self.school.open_session().await;
+                let done = self.school.mark(&session, &self.names["mate"], "PRESENT").await;
+                assert!(done.get("errors").is_none(), "{done:#}");
+                session
+            }
             // An open session, and the code that it shows.
             "room" => {
                 let session = self.school.open_session().await;
