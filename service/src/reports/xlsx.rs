@@ -38,7 +38,10 @@ fn sheets(
             count += 1;
         }
     }
-    book.save_to_writer(BufWriter::new(file))?;
+    let mut file = BufWriter::new(file);
+    book.save_to_writer(&mut file)?;
+    // Dropped with bytes in it, it would keep a full disk to itself.
+    file.flush().map_err(XlsxError::IoError)?;
     Ok(count)
 }
 
