@@ -13,6 +13,8 @@ pub enum Kind {
     Venue,
     Session,
     Job,
+    /// Of one student, in a session of its own.
+    Mark,
 }
 
 pub struct Grown {
@@ -61,7 +63,14 @@ impl Grown {
             count: 0,
         };
         for _ in 0..16 {
-            for kind in [Kind::Student, Kind::Class, Kind::Venue, Kind::Session, Kind::Job] {
+            for kind in [
+                Kind::Student,
+                Kind::Class,
+                Kind::Venue,
+                Kind::Session,
+                Kind::Job,
+                Kind::Mark,
+            ] {
                 grown.grow(admin, kind).await;
             }
         }
@@ -121,6 +130,11 @@ impl Grown {
                 });
                 let query = "mutation($input: SessionInput!) { createSession(input: $input) { session { id } } }";
                 admin.query(query, json!({ "input": input })).await;
+            }
+            Kind::Mark => {
+                let session = self.school.open_session().await;
+                let marked = self.school.mark(&session, &self.school.students[0], "LATE").await;
+                assert!(marked.get("errors").is_none(), "{marked:#}");
             }
             Kind::Job => {
                 enrol(admin, &self.school.students[0], &[photo(&[person(self.count)])]).await;

@@ -38,6 +38,18 @@ const LISTS: &[List] = &[
     list(&["venue(id: #venue)", "sessions"], Kind::Session),
     list(&["user(id: #admin)", "classes"], Kind::Class),
     list(&["departments.0", "users"], Kind::Student),
+    list(&["marks"], Kind::Mark),
+    list(&["user(id: #student)", "marks"], Kind::Mark),
+    List {
+        path: &["user(id: #student)", "sessions"],
+        key: "session { id }",
+        grows: Kind::Session,
+    },
+    List {
+        path: &["studentStatistics(filter: { range: { from: \"2020-01-01\", to: \"2099-01-01\" } }"],
+        key: "student { id }",
+        grows: Kind::Student,
+    },
     List {
         path: &["session(id: #session)", "roll"],
         key: "student { id }",
