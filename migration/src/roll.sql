@@ -24,7 +24,9 @@ CREATE TABLE student_week (
   FOREIGN KEY (organization_id, student_id) REFERENCES person (organization_id, id)
 );
 
--- What a student was in their sessions, from the index alone.
+-- What a session's students were, and what a student was in their sessions, from the index alone:
+-- otherwise PostgreSQL reads all marks to count those of a week.
+CREATE INDEX mark_of_session ON mark (session_id, student_id, status);
 CREATE INDEX mark_of_student ON mark (student_id, session_id, status);
 
 CREATE INDEX face_waiting ON face (organization_id, created_at, id)
