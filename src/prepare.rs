@@ -78,7 +78,7 @@ async fn attempt(factory: VisionFactory, settings: models::Settings) -> Result<A
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use models::{Analysis, EmbedderInfo, VisionError};
+    use models::{Analysis, Ask, EmbedderInfo, VisionError};
 
     use super::*;
 
@@ -89,7 +89,15 @@ mod tests {
             &self.0
         }
 
-        fn analyse(&self, _: &[u8], _: models::Observer<'_>) -> Result<Analysis, VisionError> {
+        fn embedder_named(&self, _: &str) -> Result<EmbedderInfo, VisionError> {
+            Err(VisionError::Abandoned)
+        }
+
+        fn tells_liveness(&self) -> bool {
+            false
+        }
+
+        fn analyse(&self, _: &[u8], _: &Ask, _: models::Observer<'_>) -> Result<Analysis, VisionError> {
             Err(VisionError::Abandoned)
         }
     }

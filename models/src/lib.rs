@@ -26,4 +26,4 @@ mod yunet;
 
 pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};
-pub use vision::{Analysis, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};
+pub use vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};

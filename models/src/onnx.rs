@@ -15,7 +15,7 @@ use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
 use crate::quality;
 use crate::session;
-use crate::vision::{Analysis, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
+use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
 use crate::yunet::Detection;
 
 /// A face narrower than this, in pixels of the photo as it was taken, gets no embedding: of faces
@@ -122,7 +122,21 @@ impl Vision for OnnxVision {
         &self.info
     }
 
-    fn analyse(&self, photo: &[u8], observe: Observer<'_>) -> Result<Analysis, VisionError> {
+    fn embedder_named(&self, name: &str) -> Result<EmbedderInfo, VisionError> {
+        if name == self.info.name {
+            return Ok(self.info.clone());
+        }
+        Err(VisionError::Model(format!("the embedder {name} is not loaded here")))
+    }
+
+    fn tells_liveness(&self) -> bool {
+        false
+    }
+
+    fn analyse(&self, photo: &[u8], ask: &Ask, observe: Observer<'_>) -> Result<Analysis, VisionError> {
+        if let Some(name) = &ask.embedder {
+            self.embedder_named(name)?;
+        }
         let begin = |stage| match observe(stage) {
             ControlFlow::Continue(()) => Ok(Instant::now()),
             ControlFlow::Break(()) => Err(VisionError::Abandoned),
@@ -181,6 +195,7 @@ impl Slot {
                 quality: quality::assess(seen, &detection.landmarks, detection.width),
                 too_small: detection.width < LEAST_WIDTH || upright.is_none(),
                 embedding: None,
+                liveness: None,
                 crop: self.crop(picture, bounds)?,
             });
             aligned.push(upright);

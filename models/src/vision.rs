@@ -75,8 +75,20 @@ pub struct Face {
     pub too_small: bool,
     /// Unit vector of [`EmbedderInfo::dimension`] numbers.
     pub embedding: Option<Vec<f32>>,
-    /** JPEG of the face with a margin */
+    /// Probability, 0 to 1, that a living person is before the camera and no picture of one; `None`
+    /// where it was not asked for.
+    pub liveness: Option<f32>,
+    /// JPEG of the face with a margin.
     pub crop: Vec<u8>,
+}
+
+/// What an analysis is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The embedder by its name in the catalog; `None`: [`Vision::embedder`].
+    pub embedder: Option<String>,
+    /// Whether [`Face::liveness`] is wanted.
+    pub liveness: bool,
 }
 
 /// Where the time went, in milliseconds.
@@ -138,9 +150,16 @@ impl From<picture::PictureError> for VisionError {
 
 /// Finds faces and turns them into embeddings. Blocking; call on a blocking thread.
 pub trait Vision: Send + Sync + 'static {
-    /// The embedder whose vectors [`Self::analyse`] returns.
+    /// The embedder that the operator chose: new galleries are made with it.
     fn embedder(&self) -> &EmbedderInfo;
 
+    /// The embedder of that name in the catalog, fetched and loaded where it was not yet: a gallery
+    /// that was made with it is compared with no other.
+    fn embedder_named(&self, name: &str) -> Result<EmbedderInfo, VisionError>;
+
+    /// Whether [`Ask::liveness`] can be answered here.
+    fn tells_liveness(&self) -> bool;
+
     /// Everything there is to know about the faces of a photo, given as a file's bytes.
-    fn analyse(&self, photo: &[u8], observe: Observer<'_>) -> Result<Analysis, VisionError>;
+    fn analyse(&self, photo: &[u8], ask: &Ask, observe: Observer<'_>) -> Result<Analysis, VisionError>;
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
-use models::{Analysis, Face, OnnxVision, Settings, Stage, Vision, VisionError};
+use models::{Analysis, Ask, Face, OnnxVision, Settings, Stage, Vision, VisionError};
 
 /// Loaded once for all tests of this file; the reason where it can't be.
 static VISION: LazyLock<Result<OnnxVision, String>> = LazyLock::new(|| {
@@ -65,7 +65,9 @@ fn skip<T>(why: &str) -> Option<T> {
 
 fn analyse(vision: &OnnxVision, path: &Path) -> Analysis {
     let photo = std::fs::read(path).unwrap();
-    vision.analyse(&photo, &|_| ControlFlow::Continue(())).unwrap()
+    vision
+        .analyse(&photo, &Ask::default(), &|_| ControlFlow::Continue(()))
+        .unwrap()
 }
 
 fn largest(analysis: &Analysis) -> Option<&Face> {
@@ -194,7 +196,9 @@ fn any_size_and_shape_will_do() {
     assert!(expected >= 4);
     for (width, height) in [(photo.width() + 1, photo.height() + 31), (1900, 700), (1000, 1920)] {
         let wall = on_a_wall(&photo, width.max(photo.width()), height.max(photo.height()));
-        let analysis = vision.analyse(&wall, &|_| ControlFlow::Continue(())).unwrap();
+        let analysis = vision
+            .analyse(&wall, &Ask::default(), &|_| ControlFlow::Continue(()))
+            .unwrap();
         assert_eq!(sure(&analysis), expected, "{width} x {height}");
     }
 }
@@ -205,7 +209,9 @@ fn a_tiny_photo_has_no_face_and_does_no_harm() {
     for (width, height) in [(1, 1), (1, 4000), (33, 31)] {
         let grey = picture::RgbImage::from_pixel(width, height, [127; 3].into());
         let photo = picture::encode_jpeg(&grey, 90).unwrap();
-        let analysis = vision.analyse(&photo, &|_| ControlFlow::Continue(())).unwrap();
+        let analysis = vision
+            .analyse(&photo, &Ask::default(), &|_| ControlFlow::Continue(()))
+            .unwrap();
         assert_eq!(
             (analysis.width, analysis.height, analysis.faces.len()),
             (width, height, 0)
@@ -220,7 +226,9 @@ fn a_small_face_is_found_but_not_told() {
     };
     let bytes = std::fs::read(faces.join("class/1.jpg")).unwrap();
     let photo = picture::decode(&bytes, picture::MAX_PIXELS).unwrap();
-    let before = vision.analyse(&bytes, &|_| ControlFlow::Continue(())).unwrap();
+    let before = vision
+        .analyse(&bytes, &Ask::default(), &|_| ControlFlow::Continue(()))
+        .unwrap();
     let width = largest(&before).unwrap().bounds.width.unsigned_abs();
     // Scaled so that the largest face is 17 pixels wide.
     let side = |side: u32| side * 17 / width;
@@ -231,7 +239,9 @@ fn a_small_face_is_found_but_not_told() {
         image::imageops::FilterType::CatmullRom,
     );
     let analysis = vision
-        .analyse(&on_a_wall(&small, 640, 640), &|_| ControlFlow::Continue(()))
+        .analyse(&on_a_wall(&small, 640, 640), &Ask::default(), &|_| {
+            ControlFlow::Continue(())
+        })
         .unwrap();
     assert!(!analysis.faces.is_empty());
     assert!(
@@ -251,7 +261,7 @@ fn the_observer_sees_each_stage_and_may_stop() {
     let all = [Stage::Decoding, Stage::Detecting, Stage::Embedding];
     for (index, last) in all.iter().enumerate() {
         let seen = Mutex::new(Vec::new());
-        let result = vision.analyse(&photo, &|stage| {
+        let result = vision.analyse(&photo, &Ask::default(), &|stage| {
             seen.lock().unwrap().push(stage);
             if stage == *last {
                 ControlFlow::Break(())
@@ -268,12 +278,12 @@ fn the_observer_sees_each_stage_and_may_stop() {
 fn a_bad_photo_is_the_photos_fault() {
     let Some(vision) = vision() else { return };
     for bad in [&b""[..], b"<html>", b"\xFF\xD8\xFF\xE0", b"GIF89a\x05\0\x05\0"] {
-        let result = vision.analyse(bad, &|_| ControlFlow::Continue(()));
+        let result = vision.analyse(bad, &Ask::default(), &|_| ControlFlow::Continue(()));
         assert!(matches!(result, Err(VisionError::Unreadable(_))));
     }
     let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     huge.extend([0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
-    let result = vision.analyse(&huge, &|_| ControlFlow::Continue(()));
+    let result = vision.analyse(&huge, &Ask::default(), &|_| ControlFlow::Continue(()));
     assert!(matches!(result, Err(VisionError::TooLarge { width: 30_000, .. })));
 }
 

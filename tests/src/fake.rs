@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::{ImageFormat, Rgb, RgbImage};
-use models::{Analysis, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};
+use models::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};
 
 pub type Colour = [u8; 3];
 
@@ -25,6 +25,9 @@ pub const TINY: Colour = [255, 0, 3];
 pub const NAN: Colour = [255, 0, 4];
 
 const DIMENSION: usize = 64;
+
+/// The embedders there are; what two of them make of one colour has nothing in common.
+pub const EMBEDDERS: [&str; 2] = ["fake", "fake-2"];
 
 /// The colour of the n-th person.
 pub fn person(n: usize) -> Colour {
@@ -46,9 +49,12 @@ pub fn photo(people: &[Colour]) -> Bytes {
     bytes.into()
 }
 
-/// A unit vector that is the colour's own; those of two colours are nearly at right angles.
-fn embedding(colour: Colour) -> Vec<f32> {
-    let mut state = u64::from_be_bytes([0x9e, 0x37, 0x79, 0xb9, 1, colour[0], colour[1], colour[2]]);
+/// A unit vector that is the colour's own; those of two colours, or by two embedders, are nearly at
+/// right angles.
+fn embedding(colour: Colour, embedder: &str) -> Vec<f32> {
+    let nth = EMBEDDERS.iter().position(|name| *name == embedder).unwrap_or_default();
+    let nth = u8::try_from(nth).unwrap() + 1;
+    let mut state = u64::from_be_bytes([0x9e, 0x37, 0x79, 0xb9, nth, colour[0], colour[1], colour[2]]);
     let mut vector: Vec<f32> = (0..DIMENSION)
         .map(|_| {
             // SplitMix64, Steele et al. 2014.
@@ -68,20 +74,28 @@ fn embedding(colour: Colour) -> Vec<f32> {
 
 /// How much the faces of two colours resemble each other.
 pub fn similarity(a: Colour, b: Colour) -> f32 {
-    embedding(a).iter().zip(embedding(b)).map(|(x, y)| x * y).sum()
+    let of = |colour| embedding(colour, EMBEDDERS[0]);
+    of(a).iter().zip(of(b)).map(|(x, y)| x * y).sum()
 }
 
 #[derive(Debug)]
 pub struct FakeVision(EmbedderInfo);
 
-impl Default for FakeVision {
-    fn default() -> Self {
+impl FakeVision {
+    /// One whose operator chose this of [`EMBEDDERS`].
+    pub fn with_embedder(name: &str) -> Self {
         Self(EmbedderInfo {
-            name: "fake".into(),
+            name: name.into(),
             dimension: DIMENSION,
             match_threshold: 0.9,
             review_threshold: 0.8,
         })
+    }
+}
+
+impl Default for FakeVision {
+    fn default() -> Self {
+        Self::with_embedder(EMBEDDERS[0])
     }
 }
 
@@ -90,7 +104,22 @@ impl Vision for FakeVision {
         &self.0
     }
 
-    fn analyse(&self, photo: &[u8], observe: Observer<'_>) -> Result<Analysis, VisionError> {
+    fn embedder_named(&self, name: &str) -> Result<EmbedderInfo, VisionError> {
+        if EMBEDDERS.contains(&name) {
+            Ok(Self::with_embedder(name).0)
+        } else {
+            Err(VisionError::Model(format!("there is no embedder {name}")))
+        }
+    }
+
+    fn tells_liveness(&self) -> bool {
+        true
+    }
+
+    fn analyse(&self, photo: &[u8], ask: &Ask, observe: Observer<'_>) -> Result<Analysis, VisionError> {
+        let embedder = self
+            .embedder_named(ask.embedder.as_deref().unwrap_or(&self.0.name))?
+            .name;
         let stage = |stage| match observe(stage) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(VisionError::Abandoned),
@@ -134,7 +163,8 @@ impl Vision for FakeVision {
                     interocular: 20.0,
                 },
                 too_small,
-                embedding: (!too_small).then(|| embedding(*colour)),
+                embedding: (!too_small).then(|| embedding(*colour, &embedder)),
+                liveness: ask.liveness.then_some(0.95),
                 crop: picture::encode_jpeg(&RgbImage::from_pixel(8, 8, Rgb(*colour)), 80)
                     .map_err(|e| VisionError::Model(e.to_string()))?,
             });
@@ -159,7 +189,7 @@ mod tests {
 
     #[test]
     fn people_do_not_resemble_each_other() {
-        let all: Vec<Vec<f32>> = (0..250).map(|n| embedding(person(n))).collect();
+        let all: Vec<Vec<f32>> = (0..250).map(|n| embedding(person(n), EMBEDDERS[0])).collect();
         for (i, a) in all.iter().enumerate() {
             for (j, b) in all.iter().enumerate() {
                 let similarity: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();

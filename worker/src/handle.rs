@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use models::{Analysis, Vision, VisionError};
+use models::{Analysis, Ask, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
 use service::recognition::{self, Embedder, EnrolledPhoto, PhotoToRead, Quality, Seen, SeenFace};
@@ -225,7 +225,7 @@ async fn look(
 ) -> Result<Seen, Stop> {
     let holds = held.clone();
     let analysis = tokio::task::spawn_blocking(move || {
-        models.analyse(&bytes, &|stage| {
+        models.analyse(&bytes, &Ask::default(), &|stage| {
             if holds() != Held::Yes {
                 return ControlFlow::Break(());
             }
@@ -286,6 +286,7 @@ fn seen(analysis: Analysis) -> Seen {
                 },
                 too_small: face.too_small,
                 embedding: face.embedding,
+                liveness: face.liveness,
                 crop: face.crop.into(),
             })
             .collect(),

@@ -157,6 +157,7 @@ mod tests {
             quality: Quality::default(),
             too_small: false,
             embedding: Some(vec![1.0]),
+            liveness: None,
             crop: Bytes::new(),
         }
     }

@@ -75,6 +75,8 @@ pub struct SeenFace {
     pub too_small: bool,
     /// Of length 1; none where the face is too small.
     pub embedding: Option<Vec<f32>>,
+    /// Probability that it is a living person and no picture of one; none where nobody asked.
+    pub liveness: Option<f32>,
     /// A JPEG of the face.
     pub crop: Bytes,
 }

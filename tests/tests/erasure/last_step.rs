@@ -67,7 +67,7 @@ fn embedder() -> Embedder {
 
 async fn looked(worker: &Service, claim: &Claim, people: &[Colour]) -> EnrolledPhoto {
     let analysis = FakeVision::default()
-        .analyse(&photo(people), &|_| ControlFlow::Continue(()))
+        .analyse(&photo(people), &models::Ask::default(), &|_| ControlFlow::Continue(()))
         .unwrap();
     let face = |face: models::Face| SeenFace {
         x: face.bounds.x,
@@ -78,6 +78,7 @@ async fn looked(worker: &Service, claim: &Claim, people: &[Colour]) -> EnrolledP
         quality: Quality::default(),
         too_small: face.too_small,
         embedding: face.embedding,
+        liveness: face.liveness,
         crop: face.crop.into(),
     };
     EnrolledPhoto {

@@ -244,7 +244,9 @@ fn crop(colour: Colour) -> Bytes {
 fn look(colour: Colour) -> models::Face {
     use models::Vision;
     FakeVision::default()
-        .analyse(&photo(&[colour]), &|_| std::ops::ControlFlow::Continue(()))
+        .analyse(&photo(&[colour]), &models::Ask::default(), &|_| {
+            std::ops::ControlFlow::Continue(())
+        })
         .unwrap()
         .faces
         .remove(0)

@@ -21,7 +21,7 @@ use crate::rows;
 /// What a worker has in hand when the models have looked.
 fn look(photo: &[u8]) -> Seen {
     let seen = FakeVision::default()
-        .analyse(photo, &|_| ControlFlow::Continue(()))
+        .analyse(photo, &models::Ask::default(), &|_| ControlFlow::Continue(()))
         .unwrap();
     let face = |face: models::Face| SeenFace {
         x: face.bounds.x,
@@ -32,6 +32,7 @@ fn look(photo: &[u8]) -> Seen {
         quality: Quality::default(),
         too_small: face.too_small,
         embedding: face.embedding,
+        liveness: face.liveness,
         crop: face.crop.into(),
     };
     Seen {
