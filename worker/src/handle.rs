@@ -9,7 +9,7 @@ use bytes::Bytes;
 use models::{Analysis, Ask, EmbedderInfo, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Embedder, GALLERY_SWITCHED, EnrolledPhoto, Quality, Seen, SeenFace};
+use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
 use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

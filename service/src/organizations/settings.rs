@@ -260,7 +260,10 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
 }
 
 async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &OrganizationChange) -> Result<()> {
-    let sql = format!("SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}", in_use());
+    let sql = format!(
+        "SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}",
+        in_use()
+    );
     let current: Current = tx.one(&sql, vec![organization.into()]).await?.ok_or_else(|| {
         Error::conflict(
             "NO_EMBEDDER",
