@@ -1,8 +1,10 @@
 //! Over to the new embedder and back, as an admin sees it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tests::both;
-use tests::client::code;
+use tests::client::{Client, code};
 use tests::fake::{NOBODY, SLOW, person, photo};
 use tests::school::{ENROLMENT, School, ended, enrol};
 use tests::world::{Setup, World};
@@ -142,6 +144,11 @@ both!(crops_that_show_nobody_any_more, lost_crops, |setup| Setup {
     ..setup
 });
 
+async fn state(admin: &Client, job: &str) -> Value {
+    let query = "query($id: ID!) { job(id: $id) { status } }";
+    admin.query(query, json!({ "id": job })).await["job"]["status"].clone()
+}
+
 /// A class that waits for its marks comes before what takes hours.
 async fn gives_way(mut world: World) {
     world.hire().await;
@@ -157,17 +164,16 @@ async fn gives_way(mut world: World) {
     let session = school.open_session().await;
     restart_with(&mut world, NEW).await;
     let long = reembed(&admin).await;
+    let begun = Instant::now();
+    while state(&admin, &long).await != "RUNNING" {
+        assert!(begun.elapsed() < Duration::from_mins(1), "nobody takes it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // Both slots are the re-embedding's and a slow photo's while the last one is submitted.
     school.submit(&session, photo(&[SLOW, SLOW, SLOW])).await;
     let urgent = school.submit(&session, photo(&[person(0)])).await;
     ended(&admin, &urgent).await;
-    let found = admin
-        .query(
-            "query($id: ID!) { job(id: $id) { status attempts } }",
-            json!({ "id": long }),
-        )
-        .await;
-    assert_ne!(found["job"]["status"], "SUCCEEDED", "it kept its slot to the end");
+    assert_ne!(state(&admin, &long).await, "SUCCEEDED", "it kept its slot to the end");
     let long = ended(&admin, &long).await;
     // What gave way is to blame for nothing.
     assert_eq!(

@@ -87,12 +87,13 @@ async fn school(world: &mut World, students: usize) -> (Client, School) {
 
 async fn enrolled_meanwhile(mut world: World) {
     let (admin, school) = school(&mut world, 1).await;
+    let service = world.service.clone();
     let added = School::with_students(&admin, 2).await;
     let photos = |n: usize| vec![photo(&[person(n)]); ENROLMENT];
     reembed(&admin).await;
     let reembedding = claim(&world).await;
-    let mut work = Reembedding::begin(&world.service, &reembedding).await.unwrap();
-    assert_eq!(make(&world.service, &mut work, 100).await.unwrap(), 3);
+    let mut work = Reembedding::begin(&service, &reembedding).await.unwrap();
+    assert_eq!(make(&service, &mut work, 100).await.unwrap(), 3);
 
     // By the old embedder still, whose gallery it is, whatever the workers run with.
     world.hire_with(NEW).await;
@@ -108,11 +109,11 @@ async fn enrolled_meanwhile(mut world: World) {
     assert_eq!(enrolment.gallery_model.as_deref(), Some(OLD));
 
     assert_eq!(work.switch().await.unwrap(), Switch::MoreCame);
-    assert_eq!(make(&world.service, &mut work, 100).await.unwrap(), 3);
+    assert_eq!(make(&service, &mut work, 100).await.unwrap(), 3);
     assert_eq!(work.switch().await.unwrap(), Switch::Done);
     assert_eq!(model_of(&admin, &added.students[0]).await, NEW);
 
-    let looked: Vec<EnrolledPhoto> = recognition::photos_to_read(&world.service, &enrolment)
+    let looked: Vec<EnrolledPhoto> = recognition::photos_to_read(&service, &enrolment)
         .await
         .unwrap()
         .into_iter()
@@ -126,7 +127,7 @@ async fn enrolled_meanwhile(mut world: World) {
         match_threshold: 0.9,
         review_threshold: 0.8,
     };
-    let written = recognition::enrol(&world.service, &enrolment, &embedder, &looked).await;
+    let written = recognition::enrol(&service, &enrolment, &embedder, &looked).await;
     assert!(
         matches!(
             written,
@@ -137,7 +138,7 @@ async fn enrolled_meanwhile(mut world: World) {
         ),
         "{written:?}"
     );
-    claims::release(&world.service, &enrolment, std::time::Duration::ZERO, true)
+    claims::release(&service, &enrolment, std::time::Duration::ZERO, true)
         .await
         .unwrap();
     world.hire_with(NEW).await;
