@@ -236,27 +236,26 @@ async fn work(
         looked.push(EnrolledPhoto { photo, seen });
     }
     reporter.matching().await;
+    if claim.kind == JobKind::Enrol {
+        return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
+    }
+    let Some(EnrolledPhoto {
+        photo,
+        seen: Some(seen),
+    }) = looked.pop()
+    else {
+        return Err(Stop::Service(Error::NotFound("photo")));
+    };
     match claim.kind {
-        JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
-        _ => {
-            let Some(EnrolledPhoto {
-                photo,
-                seen: Some(seen),
-            }) = looked.pop()
-            else {
-                return Err(Stop::Service(Error::NotFound("photo")));
-            };
-            match claim.kind {
-                JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await,
-                JobKind::CheckIn => match recognition::check_in(service, claim, &embedder, &photo, seen).await {
-                    Ok(Some(failure)) => return Err(Stop::Refused(failure)),
-                    other => other.map(|_| ()),
-                },
-                _ => recognition::identify(service, claim, &embedder, &photo, seen).await,
+        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await?,
+        JobKind::CheckIn => {
+            if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
+                return Err(Stop::Refused(failure));
             }
         }
+        _ => recognition::identify(service, claim, &embedder, &photo, seen).await?,
     }
-    .map_err(Stop::from)
+    Ok(())
 }
 
 pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
