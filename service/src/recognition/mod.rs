@@ -1,5 +1,6 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
+mod assignment;
 mod check_in;
 mod enrol;
 mod faces;
