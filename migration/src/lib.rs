@@ -3,6 +3,7 @@
 
 mod accounts;
 mod first;
+mod recognition;
 mod roll;
 mod sql;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(first::First),
             Box::new(accounts::Accounts),
             Box::new(roll::Roll),
+            Box::new(recognition::Recognition),
         ]
     }
 }

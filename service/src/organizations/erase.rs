@@ -10,7 +10,7 @@ use crate::{Tx, accounts, mail, media};
 
 /// Every table of an organization's own, in an order in which no row is left pointing at nothing.
 /// Departments and people point at each other, so they come by themselves.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "audit",
     "feedback",
     "idempotency",
@@ -31,6 +31,7 @@ const TABLES: [&str; 20] = [
     "class_teacher",
     "class",
     "threshold",
+    "gallery",
 ];
 
 #[derive(FromQueryResult)]

@@ -174,7 +174,10 @@ mod tests {
             let given = best(&choices);
             let mut named: Vec<usize> = given.iter().copied().flatten().collect();
             named.sort_unstable();
-            assert!(named.windows(2).all(|two| two[0] != two[1]), "a column twice: {choices:?}");
+            assert!(
+                named.windows(2).all(|two| two[0] != two[1]),
+                "a column twice: {choices:?}"
+            );
             for (choices, given) in choices.iter().zip(&given) {
                 assert!(given.is_none_or(|g| choices.iter().any(|(column, _)| *column == g)));
             }

@@ -57,7 +57,10 @@ pub fn decide(students: &[PersonId], similarities: &[Option<Vec<f32>>], match_at
         .collect();
     let choices: Vec<_> = faces
         .iter()
-        .map(|face| face.as_ref().map_or_else(Vec::new, |face| face.choices(match_at, review_at)))
+        .map(|face| {
+            face.as_ref()
+                .map_or_else(Vec::new, |face| face.choices(match_at, review_at))
+        })
         .collect();
     faces
         .iter()
