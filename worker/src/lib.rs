@@ -5,6 +5,7 @@ mod handle;
 mod lease;
 mod post;
 pub mod queue;
+mod reembed;
 mod stages;
 
 use std::sync::Arc;
@@ -147,7 +148,7 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
         let models = vision.borrow().clone();
         let able = if models.is_some() { slots } else { 0 };
         if let Some(models) = models.filter(|_| !is_known) {
-            is_known = organizations::announce_embedder(&service, &handle::embedder(&*models))
+            is_known = organizations::announce_embedder(&service, &handle::embedder(models.embedder()))
                 .await
                 .is_ok();
         }

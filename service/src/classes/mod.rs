@@ -304,6 +304,24 @@ pub(crate) async fn raise_galleries_of(tx: &Tx<'_>, person: PersonId) -> Result<
     Ok(classes)
 }
 
+/// The same of all classes of an organization.
+pub(crate) async fn raise_all_galleries(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
+    tx.all::<Attended>(
+        &format!(
+            "SELECT id FROM class WHERE organization_id = $1 ORDER BY id{}",
+            tx.for_update()
+        ),
+        vec![organization.into()],
+    )
+    .await?;
+    tx.run(
+        "UPDATE class SET gallery_version = gallery_version + 1 WHERE organization_id = $1",
+        vec![organization.into()],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The class, if the asker teaches it or is an admin.
 pub(crate) async fn reach(service: &Service, scope: &Scope, id: ClassId) -> Result<Class> {
     access::staff_on(service, scope, "class", id.0).await?;

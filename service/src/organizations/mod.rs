@@ -16,7 +16,7 @@ pub use settings::{OrganizationChange, Thresholds, announce_embedder, thresholds
 
 pub(crate) use departments::reach_department;
 pub(crate) use erase::erase;
-pub(crate) use settings::tuned;
+pub(crate) use settings::{current_embedder, tuned};
 
 use crate::clock::is_sensible;
 use crate::db::{Scalar, Sql, Values};

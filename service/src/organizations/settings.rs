@@ -47,7 +47,7 @@ impl OrganizationChange {
     }
 }
 
-/// An organization's thresholds for the embedder that the workers run with; none: the catalog's.
+/// An organization's thresholds for its gallery's embedder; none: the catalog's.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
 pub struct Thresholds {
     pub match_threshold: Option<f64>,
@@ -81,11 +81,27 @@ pub async fn announce_embedder(service: &Service, embedder: &Embedder) -> Result
     Ok(())
 }
 
-/// The embedder that a worker ran with last.
-const CURRENT: &str =
-    "SELECT name, match_threshold, review_threshold FROM embedder ORDER BY seen_at DESC, name LIMIT 1";
+/// The name of the embedder that a worker started with last.
+const CURRENT: &str = "SELECT name FROM embedder ORDER BY seen_at DESC, name LIMIT 1";
 
-/// The thresholds that the organization set for the current embedder.
+/// The name of the embedder of organization $1's gallery; where there is none yet, the one that it will
+/// be. In SQL.
+fn in_use() -> String {
+    format!("COALESCE((SELECT g.model FROM gallery g WHERE g.organization_id = $1), ({CURRENT}))")
+}
+
+#[derive(FromQueryResult)]
+struct Named {
+    name: String,
+}
+
+/// The embedder with which galleries are made now.
+pub(crate) async fn current_embedder(tx: &Tx<'_>) -> Result<Option<String>> {
+    let found: Option<Named> = tx.one(CURRENT, vec![]).await?;
+    Ok(found.map(|f| f.name))
+}
+
+/// The thresholds that the organization set for its gallery's embedder.
 pub async fn thresholds(service: &Service, scope: &Scope) -> Result<Thresholds> {
     let viewer = scope.viewer()?;
     let found = service
@@ -93,8 +109,9 @@ pub async fn thresholds(service: &Service, scope: &Scope) -> Result<Thresholds> 
         .reader()
         .one(
             &format!(
-                "SELECT t.match_threshold, t.review_threshold FROM threshold t JOIN ({CURRENT}) e ON e.name = t.model \
-                 WHERE t.organization_id = $1"
+                "SELECT t.match_threshold, t.review_threshold FROM threshold t WHERE t.organization_id = $1 \
+                 AND t.model = {}",
+                in_use()
             ),
             vec![viewer.organization.into()],
         )
@@ -243,10 +260,11 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
 }
 
 async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &OrganizationChange) -> Result<()> {
-    let current: Current = tx.one(CURRENT, vec![]).await?.ok_or_else(|| {
+    let sql = format!("SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}", in_use());
+    let current: Current = tx.one(&sql, vec![organization.into()]).await?.ok_or_else(|| {
         Error::conflict(
             "NO_EMBEDDER",
-            "thresholds belong to the workers' embedder, and no worker has started yet",
+            "thresholds belong to the gallery's embedder, and no worker has started with it yet",
         )
     })?;
     let own: Option<Thresholds> = tx

@@ -2,6 +2,7 @@
 
 mod assignment;
 mod check_in;
+mod embedders;
 mod enrol;
 mod faces;
 pub mod gallery;
@@ -10,6 +11,7 @@ mod matrix;
 mod photos;
 mod place;
 mod recognize;
+mod reembed;
 mod review;
 mod submit;
 mod templates;
@@ -23,10 +25,12 @@ use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
 pub use check_in::check_in;
+pub use embedders::{GALLERY_SWITCHED, switch_gallery};
 pub use enrol::{EnrolledPhoto, enrol};
 pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_jobs, by_photos as faces_by_photos};
 pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_sessions as photos_by_sessions};
 pub use recognize::{identify, recognize};
+pub use reembed::{Reembedding, Switch, reembed_gallery};
 pub use review::{ReviewDecision, review_face};
 pub use submit::{CheckIn, PhotoOf, enrol_faces, identify_faces, submit_class_photo, submit_selfie};
 pub(crate) use templates::ENROLLED;
