@@ -9,19 +9,18 @@
 //! one pair, which is what the catalog's thresholds are for, whatever the number of templates.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
 
 use super::Embedder;
+use super::kept::{Kept, Version, Whose};
 use super::matrix::Matrix;
 use crate::Service;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{ClassId, OrganizationId, PersonId, TemplateId};
 
-/// What galleries a worker keeps may weigh together.
-const KEPT_BYTES: usize = 128 << 20;
 /// Templates that are read and opened at once.
 const AT_ONCE: u64 = 4096;
 
@@ -113,55 +112,6 @@ fn to_length_one(vector: &mut [f32]) {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    Class(ClassId),
-    Organization(OrganizationId),
-}
-
-/// What a gallery was read from: any change of it makes another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-struct Version {
-    version: i64,
-    min_enrolment_photos: i32,
-}
-
-#[derive(Debug)]
-struct Kept {
-    whose: Whose,
-    version: Version,
-    model: String,
-    gallery: Arc<Gallery>,
-}
-
-/// Galleries that were used, the least recently in front.
-#[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<Vec<Kept>>);
-
-impl Cache {
-    fn get(&self, whose: Whose, version: Version, model: &str) -> Option<Arc<Gallery>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = all
-            .iter()
-            .position(|k| k.whose == whose && k.version == version && k.model == model)?;
-        let kept = all.remove(place);
-        let gallery = kept.gallery.clone();
-        all.push(kept);
-        Some(gallery)
-    }
-
-    /// Lets the least recently used go where all together weigh more than `most` bytes.
-    fn put(&self, kept: Kept, most: usize) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|k| k.whose != kept.whose);
-        all.push(kept);
-        let mut bytes: usize = all.iter().map(|k| k.gallery.bytes()).sum();
-        while bytes > most {
-            bytes -= all.remove(0).gallery.bytes();
-        }
-    }
-}
-
 /// Everyone who ever belonged to the class and can be recognized; who of them counts, the
 /// caller decides.
 pub(crate) async fn of_class(service: &Service, class: ClassId, embedder: &Embedder) -> Result<Arc<Gallery>> {
@@ -204,15 +154,9 @@ async fn kept_or_read(service: &Service, whose: Whose, version: Version, embedde
         return Ok(gallery);
     }
     let mut sums = Sums::default();
-    let which = |values: &mut Values| match whose {
-        Whose::Class(class) => format!(
-            "t.person_id IN (SELECT m.person_id FROM membership m WHERE m.class_id = {})",
-            values.push(class)
-        ),
-        Whose::Organization(organization) => format!("t.organization_id = {}", values.push(organization)),
-    };
+    let which = |values: &mut Values| whose.templates(values);
     read(service, embedder, which, |person, embedding| {
-        sums.add(person, embedding)
+        sums.add(person, embedding);
     })
     .await?;
     let gallery = Arc::new(service.blocking(move || sums.gallery()).await?);
@@ -222,7 +166,7 @@ async fn kept_or_read(service: &Service, whose: Whose, version: Version, embedde
         model,
         gallery: gallery.clone(),
     };
-    service.galleries().put(kept, KEPT_BYTES);
+    service.galleries().put(kept);
     Ok(gallery)
 }
 
@@ -231,10 +175,21 @@ pub(crate) async fn of_person(service: &Service, person: PersonId, embedder: &Em
     let mut sums = Sums::default();
     let which = |values: &mut Values| format!("t.person_id = {}", values.push(person));
     read(service, embedder, which, |person, embedding| {
-        sums.add(person, embedding)
+        sums.add(person, embedding);
     })
     .await?;
     Ok(sums.gallery())
+}
+
+/// Hands out the templates of all of the organization who can be recognized.
+pub(super) async fn read_all(
+    service: &Service,
+    organization: OrganizationId,
+    embedder: &Embedder,
+    each: impl FnMut(PersonId, &[f32]),
+) -> Result<()> {
+    let whose = Whose::Organization(organization);
+    read(service, embedder, |values| whose.templates(values), each).await
 }
 
 #[derive(FromQueryResult)]
@@ -323,13 +278,9 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn person(n: u128) -> PersonId {
-        PersonId(Uuid::from_u128(n))
-    }
-
     #[test]
     fn a_student_is_as_near_as_the_mean_of_their_templates() {
-        let (a, b, c) = (person(1), person(2), person(3));
+        let [a, b, c] = [1, 2, 3].map(|n| PersonId(Uuid::from_u128(n)));
         let gallery = Gallery::new([
             (a, vec![1.0, 0.0]),
             (b, vec![0.0, 1.0]),
@@ -347,40 +298,5 @@ mod tests {
         assert_eq!(rows[1], [f32::NEG_INFINITY; 3]);
         assert_eq!(gallery.similarities(&[0.0, 1.0]), rows[0]);
         assert!(Gallery::new([]).similarities(&[1.0]).is_empty());
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded_and_the_least_recently_used_goes() {
-        let version = |version| Version {
-            version,
-            min_enrolment_photos: 3,
-        };
-        let class = |n| Whose::Class(ClassId(Uuid::from_u128(n)));
-        let kept = |n, at| Kept {
-            whose: class(n),
-            version: version(at),
-            model: "m".into(),
-            gallery: Arc::new(Gallery::new([(person(n), vec![1.0; 128])])),
-        };
-        let each = kept(1, 0).gallery.bytes();
-        let cache = Cache::default();
-        let put = |n, at| cache.put(kept(n, at), 2 * each);
-        let has = |n, at| cache.get(class(n), version(at), "m").is_some();
-        put(1, 0);
-        put(2, 0);
-        assert!(has(1, 0));
-        put(3, 0);
-        assert_eq!([has(1, 0), has(2, 0), has(3, 0)], [true, false, true]);
-        put(1, 1);
-        assert_eq!([has(1, 0), has(1, 1), has(3, 0)], [false, true, true]);
-        assert!(cache.get(class(1), version(1), "another").is_none());
-        let fewer = Version {
-            min_enrolment_photos: 1,
-            ..version(1)
-        };
-        assert!(cache.get(class(1), fewer, "m").is_none());
-        // What weighs more than all may is used, but not kept.
-        cache.put(kept(4, 0), each - 1);
-        assert!(!has(4, 0) && !has(1, 1));
     }
 }

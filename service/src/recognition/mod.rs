@@ -1,11 +1,13 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
 mod assignment;
+pub mod calibrate;
 mod check_in;
 mod embedders;
 mod enrol;
 mod faces;
 pub mod gallery;
+pub(crate) mod kept;
 pub mod matching;
 mod matrix;
 mod photos;
