@@ -36,9 +36,12 @@ fn main() {
     let gallery = Gallery::new(people.iter().cloned());
 
     let one = || gallery.similarities(faces[0]);
-    let [summing, one] = interleaved([&mut || drop(black_box(sum(black_box(&plain)))), &mut || {
-        drop(black_box(one()))
-    }]);
+    let [summing, one] = interleaved([
+        &mut || {
+            black_box(sum(black_box(&plain)));
+        },
+        &mut || drop(black_box(one())),
+    ]);
     println!(
         "{ROWS} vectors of {DIMENSION} numbers, {} MB:",
         plain.len() * 4 / 1_000_000

@@ -82,12 +82,21 @@ impl<'a> Ranked<'a> {
     /// The places of the nearest few; equals in the order of their ids.
     fn new(students: &[PersonId], row: &'a [f32], depth: usize) -> Self {
         let nearer = |a: &usize, b: &usize| row[*b].total_cmp(&row[*a]).then(students[*a].cmp(&students[*b]));
-        let mut order: Vec<usize> = (0..row.len()).filter(|i| row[*i].is_finite()).collect();
-        if order.len() > depth {
-            order.select_nth_unstable_by(depth - 1, nearer);
-            order.truncate(depth);
+        let mut order: Vec<usize> = Vec::with_capacity(2 * depth);
+        // Of many students few come near those who are kept already.
+        let mut least = f32::MIN;
+        for (student, similarity) in row.iter().enumerate() {
+            if *similarity >= least && similarity.is_finite() {
+                order.push(student);
+                if order.len() == 2 * depth {
+                    order.select_nth_unstable_by(depth - 1, nearer);
+                    order.truncate(depth);
+                    least = row[order[depth - 1]];
+                }
+            }
         }
         order.sort_by(nearer);
+        order.truncate(depth);
         Self { row, order }
     }
 
