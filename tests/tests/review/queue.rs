@@ -1,6 +1,7 @@
 //! The queue as a list and as it changes.
 
 use serde_json::{Value, json};
+use service::kinds::Role;
 use tests::both;
 use tests::client::data;
 use tests::fake::{person, photo};
@@ -102,3 +103,35 @@ async fn pages(world: World) {
 }
 
 both!(the_queue_is_read_in_pages, pages);
+
+/// Who teaches the class no longer hears nothing of it, and sees nothing of it.
+async fn class_lost(world: World) {
+    let (organization, admin) = world.organization("Here").await;
+    let school = School::enrolled(&admin, 2).await;
+    let (teacher, client) = world.member(organization, "Tom Teacher", Role::Teacher).await;
+    let teachers = async |ids: &[String]| {
+        admin
+            .query(
+                "mutation($class: ID!, $ids: [ID!]!) { updateClass(id: $class, input: { teacherIds: $ids }) { class { id } } }",
+                json!({ "class": school.class, "ids": ids }),
+            )
+            .await
+    };
+    teachers(&[format!("usr_{}", teacher.0.simple())]).await;
+    let session = school.open_session().await;
+    let submit = async |who: usize| {
+        let job = school.submit(&session, photo(&[person(who), person(who)])).await;
+        faces(&admin, &job).await.remove(1)
+    };
+    let mut socket = Socket::open(&client).await;
+    socket.subscribe("1", FOLLOW, json!({})).await;
+    let first = submit(0).await;
+    assert_eq!(event(&socket.next().await), ("ENTERED", id(&first), 1));
+    teachers(&[]).await;
+    submit(1).await;
+    assert_eq!(socket.within(std::time::Duration::from_secs(3)).await, None);
+    let seen = client.query("{ reviewQueue { totalCount } }", json!({})).await;
+    assert_eq!(seen["reviewQueue"]["totalCount"], 0);
+}
+
+both!(who_lost_the_class_hears_nothing, class_lost);
