@@ -97,7 +97,9 @@ pub async fn seed(
     if begins.is_none_or(|day| day.year() < EARLIEST_YEAR) || plan.last.year() > LATEST_YEAR {
         return Err(Error::invalid(
             "sessions",
-            format!("each class meets once a week: so many sessions would not fit between {EARLIEST_YEAR} and {LATEST_YEAR}"),
+            format!(
+                "each class meets once a week: so many sessions would not fit between {EARLIEST_YEAR} and {LATEST_YEAR}"
+            ),
         ));
     }
     let (organization, _) = accounts::found(service, scope, &plan.organization, Some(&plan.timezone), admin).await?;
