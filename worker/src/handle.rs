@@ -9,7 +9,7 @@ use bytes::Bytes;
 use models::{Analysis, Ask, EmbedderInfo, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Embedder, GALLERY_SWITCHED, EnrolledPhoto, Quality, Seen, SeenFace};
+use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
 use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -208,8 +208,7 @@ async fn work(
             return match made {
                 Ok(None) => Ok(()),
                 Ok(Some(failure)) => Err(Stop::Refused(failure)),
-                Err(Error::Conflict { reason: LEASE_LOST, .. }) => Err(Stop::Lost),
-                Err(error) => Err(Stop::Service(error)),
+                Err(error) => Err(error.into()),
             };
         }
         JobKind::Reembed => return reembed(service, claim, models, held).await,
@@ -265,9 +264,6 @@ async fn work(
     .map_err(Stop::from)
 }
 
-<<<<<<< HEAD
-pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
-=======
 /// Why what no longer holds its job stops.
 fn why(held: Held) -> Stop {
     match held {
@@ -289,9 +285,7 @@ async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
     }
 }
 
-async fn fetch(service: &Service, photo: &PhotoToRead) -> Result<Bytes, Stop> {
-    let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
->>>>>>> recognition
+pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
     Ok(service.media.get(key).await?)
 }
 

@@ -17,7 +17,9 @@ const ROUND: usize = 500;
 pub(crate) async fn discard(tx: &Tx<'_>, keys: impl Iterator<Item = String>) -> Result<()> {
     let created_at = tx.service.now();
     let keys: BTreeSet<String> = keys.collect();
-    let rows = keys.into_iter().map(|media_key| entity::discarded::Model { media_key, created_at });
+    let rows = keys
+        .into_iter()
+        .map(|media_key| entity::discarded::Model { media_key, created_at });
     tx.insert(rows.collect()).await?;
     Ok(())
 }

@@ -79,7 +79,12 @@ pub(crate) async fn erase(
     for address in &addresses {
         mail::forget(tx, address).await?;
     }
-    let templates = count(tx, "(SELECT DISTINCT organization_id, job_id, photo_index FROM face_template) t", id).await?;
+    let templates = count(
+        tx,
+        "(SELECT DISTINCT organization_id, job_id, photo_index FROM face_template) t",
+        id,
+    )
+    .await?;
     let photos = count(tx, "photo", id).await?;
     for (table, key) in [
         ("photo", "media_key"),

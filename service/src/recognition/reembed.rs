@@ -104,7 +104,9 @@ impl Template {
     /// The key of the crop to look at; none where nothing is to be read: what was rejected is kept as
     /// a picture alone.
     pub fn crop(&self) -> Option<&str> {
-        self.crop_key.as_deref().filter(|_| self.status != TemplateStatus::Rejected)
+        self.crop_key
+            .as_deref()
+            .filter(|_| self.status != TemplateStatus::Rejected)
     }
 }
 
@@ -183,7 +185,11 @@ impl<'a> Reembedding<'a> {
         let mut values = Values::default();
         let list = values.list(seen.iter().map(|(template, _)| template.id));
         let lacking = embedders::lacking(&mut values, claim.organization_id, &self.model);
-        let lock = if tx.for_share().is_empty() { "" } else { " FOR SHARE OF t" };
+        let lock = if tx.for_share().is_empty() {
+            ""
+        } else {
+            " FOR SHARE OF t"
+        };
         // As they are now: somebody may have decided about them, and whoever is about to waits.
         let originals: Vec<Original> = tx
             .all(
@@ -238,7 +244,15 @@ impl<'a> Reembedding<'a> {
             embedders::turn(&tx, organization, model).await?;
             let summary = format!("{from} to {model}, done");
             let target = ("Organization", organization.0);
-            audit::entry(&tx, organization, claim.submitted_by, "reembedGallery", target, &summary).await?;
+            audit::entry(
+                &tx,
+                organization,
+                claim.submitted_by,
+                "reembedGallery",
+                target,
+                &summary,
+            )
+            .await?;
         }
         let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
         let timings = Timings {
@@ -340,10 +354,7 @@ fn of_the_person(seen: Option<&Seen>) -> Result<&[f32], &'static str> {
         .iter()
         .min_by_key(|f| off(f.x, f.width, seen.width) + off(f.y, f.height, seen.height))
         .ok_or("NO_FACE")?;
-    face.embedding
-        .as_deref()
-        .filter(|_| !face.too_small)
-        .ok_or("TOO_SMALL")
+    face.embedding.as_deref().filter(|_| !face.too_small).ok_or("TOO_SMALL")
 }
 
 #[cfg(test)]
