@@ -51,6 +51,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Compares an organization's own templates, and says which thresholds they ask for
+    Calibrate(Calibrate),
     /// Fills the database with a made-up school, for trying and measuring
     Seed(Seed),
     /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
@@ -138,6 +140,25 @@ pub(crate) struct Seed {
     pub until: Option<chrono::NaiveDate>,
     #[arg(long, value_name = "IANA", default_value = "Europe/Madrid")]
     pub timezone: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calibrate {
+    /// The organization's name or id
+    #[arg(long, value_name = "NAME")]
+    pub organization: String,
+    /// The share of comparisons with somebody else that may be taken for a match
+    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    pub false_match_rate: f64,
+    /// The share of them that may go to a person's review [default: ten times as many]
+    #[arg(long, value_name = "RATE")]
+    pub review_rate: Option<f64>,
+    /// Draw both distributions and the thresholds into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<std::path::PathBuf>,
+    /// Set the thresholds, as updateOrganization would
+    #[arg(long)]
+    pub apply: bool,
 }
 
 #[derive(Debug, Args)]
@@ -344,7 +365,16 @@ mod tests {
                 "{variable} is missing from the help"
             );
         }
-        for command in ["up", "api", "worker", "migrate", "schema", "models", "admin"] {
+        for command in [
+            "up",
+            "api",
+            "worker",
+            "migrate",
+            "schema",
+            "models",
+            "admin",
+            "calibrate",
+        ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),
                 "{command} is missing from the help"

@@ -7,7 +7,7 @@ pub struct Recognition;
 
 impl MigrationName for Recognition {
     fn name(&self) -> &'static str {
-        "m20261121_000004_recognition"
+        "m20261121_000005_recognition"
     }
 }
 

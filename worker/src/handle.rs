@@ -201,9 +201,14 @@ async fn work(
 ) -> Result<(), Stop> {
     match claim.kind {
         JobKind::Export => {
-            return match reports::export(service, claim).await? {
-                None => Ok(()),
-                Some(failure) => Err(Stop::Refused(failure)),
+            let made = tokio::select! {
+                made = reports::export(service, claim) => made,
+                stop = no_longer(&held) => return Err(stop),
+            };
+            return match made {
+                Ok(None) => Ok(()),
+                Ok(Some(failure)) => Err(Stop::Refused(failure)),
+                Err(error) => Err(error.into()),
             };
         }
         JobKind::Reembed => return reembed(service, claim, models, held).await,
@@ -258,6 +263,27 @@ async fn work(
     Ok(())
 }
 
+/// Why what no longer holds its job stops.
+fn why(held: Held) -> Stop {
+    match held {
+        Held::Lost => Stop::Lost,
+        Held::Away => Stop::Service(Error::Unavailable("The database")),
+        Held::Yes | Held::Leaving => Stop::Leaving,
+    }
+}
+
+/// Ends when the job is no longer held.
+async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
+    const LOOK: Duration = Duration::from_millis(250);
+    loop {
+        sleep(LOOK).await;
+        match held() {
+            Held::Yes => {}
+            other => return why(other),
+        }
+    }
+}
+
 pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
     Ok(service.media.get(key).await?)
 }
@@ -284,11 +310,7 @@ pub(crate) async fn look(
     .map_err(|_| Stop::Panicked)?;
     match analysis {
         Ok(analysis) => Ok(seen(analysis)),
-        Err(VisionError::Abandoned) => Err(match held() {
-            Held::Lost => Stop::Lost,
-            Held::Away => Stop::Service(Error::Unavailable("The database")),
-            Held::Yes | Held::Leaving => Stop::Leaving,
-        }),
+        Err(VisionError::Abandoned) => Err(why(held())),
         Err(VisionError::Unreadable(why)) => {
             tracing::info!(why, "a photo cannot be read");
             Err(Stop::Refused(Failure {

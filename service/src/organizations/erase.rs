@@ -12,6 +12,7 @@ use crate::{Tx, accounts, mail, media};
 /// Departments and people point at each other, so they come by themselves.
 const TABLES: [&str; 21] = [
     "audit",
+    "erasures",
     "feedback",
     "idempotency",
     "invitation",

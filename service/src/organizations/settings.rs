@@ -143,6 +143,38 @@ pub(crate) async fn tuned(service: &Service, organization: OrganizationId, embed
     })
 }
 
+/// The embedder of an organization's gallery, with the thresholds that hold for it there.
+pub(crate) async fn embedder_in_use(service: &Service, organization: OrganizationId) -> Result<Embedder> {
+    let sql = announced();
+    let found: Option<Current> = service.db.reader().one(&sql, vec![organization.into()]).await?;
+    let current = found.ok_or_else(no_embedder)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a similarity has no more digits than that"
+    )]
+    let catalog = Embedder {
+        name: current.name,
+        match_threshold: current.match_threshold as f32,
+        review_threshold: current.review_threshold as f32,
+    };
+    tuned(service, organization, &catalog).await
+}
+
+/// The embedder of organization $1's gallery as a worker announced it, in SQL.
+fn announced() -> String {
+    format!(
+        "SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}",
+        in_use()
+    )
+}
+
+fn no_embedder() -> Error {
+    Error::conflict(
+        "NO_EMBEDDER",
+        "thresholds belong to the gallery's embedder, and no worker has started with it yet",
+    )
+}
+
 fn within(field: &'static str, value: i32, least: i32, most: i32) -> Result<i32> {
     if (least..=most).contains(&value) {
         Ok(value)
@@ -259,17 +291,14 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
         .ok_or(Error::NotFound("organization"))
 }
 
-async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &OrganizationChange) -> Result<()> {
-    let sql = format!(
-        "SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}",
-        in_use()
-    );
-    let current: Current = tx.one(&sql, vec![organization.into()]).await?.ok_or_else(|| {
-        Error::conflict(
-            "NO_EMBEDDER",
-            "thresholds belong to the gallery's embedder, and no worker has started with it yet",
-        )
-    })?;
+/// Answers the embedder that they are for.
+pub(crate) async fn set_thresholds(
+    tx: &Tx<'_>,
+    organization: OrganizationId,
+    change: &OrganizationChange,
+) -> Result<String> {
+    let current: Option<Current> = tx.one(&announced(), vec![organization.into()]).await?;
+    let current = current.ok_or_else(no_embedder)?;
     let own: Option<Thresholds> = tx
         .one(
             "SELECT match_threshold, review_threshold FROM threshold WHERE organization_id = $1 AND model = $2",
@@ -302,11 +331,11 @@ async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &Orga
          review_threshold = excluded.review_threshold",
         vec![
             organization.into(),
-            current.name.into(),
+            current.name.clone().into(),
             own.match_threshold.into(),
             own.review_threshold.into(),
         ],
     )
     .await?;
-    Ok(())
+    Ok(current.name)
 }

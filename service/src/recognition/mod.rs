@@ -1,11 +1,15 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
+mod assignment;
+pub mod calibrate;
 mod check_in;
 mod embedders;
 mod enrol;
 mod faces;
-pub(crate) mod gallery;
+pub mod gallery;
+pub(crate) mod kept;
 pub mod matching;
+mod matrix;
 mod photos;
 mod place;
 mod recognize;
@@ -36,6 +40,7 @@ pub use templates::{
     Template, by_ids as templates_by_ids, by_jobs as templates_by_jobs, enrolled, of_people as templates_of_people,
     unenrolled,
 };
+pub(crate) use waiting::waiting_faces;
 pub use waiting::{ReviewEvent, follow_queue, review_queue};
 
 use crate::db::Sql;
