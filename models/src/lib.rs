@@ -12,6 +12,7 @@ mod embedder;
 mod memory;
 mod onnx;
 mod pool;
+mod prelu;
 mod quality;
 pub mod runtime;
 mod session;

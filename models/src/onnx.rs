@@ -13,8 +13,8 @@ use crate::detector::{self, Detector};
 use crate::embedder::{BATCH, Embedder};
 use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
+use crate::prelu;
 use crate::quality;
-use crate::session;
 use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
 use crate::yunet::Detection;
 
@@ -75,10 +75,11 @@ impl OnnxVision {
             VisionError::Model(text) => VisionError::Model(format!("{}: {text}", entry.name)),
             other => other,
         };
-        let detector = session::read(&config.detector_path)
+        let detector = prelu::read(&config.detector_path, &config.detector)
             .and_then(|model| detector::prepare(&model))
             .map_err(|error| about(&config.detector, error))?;
-        let embedder = session::read(&config.embedder_path)?;
+        let embedder =
+            prelu::read(&config.embedder_path, &config.embedder).map_err(|error| about(&config.embedder, error))?;
         let embedding = config
             .embedder
             .embedding
