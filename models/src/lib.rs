@@ -9,6 +9,8 @@ pub mod catalog;
 mod detector;
 mod download;
 mod embedder;
+mod embedders;
+mod liveness;
 mod memory;
 mod onnx;
 mod pool;
@@ -25,6 +27,7 @@ mod wheel;
 mod wire;
 mod yunet;
 
+pub use embedders::{Find, Weights};
 pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};
 pub use vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};

@@ -15,6 +15,11 @@ pub(crate) fn model(role: Role) -> Option<(Entry, Vec<u8>)> {
     required(load(role))
 }
 
+/// Every model of that role and its file's bytes, as by [`model`].
+pub(crate) fn models(role: Role) -> Option<Vec<(Entry, Vec<u8>)>> {
+    required(load_all(role))
+}
+
 /// Initialises the runtime; false where the test must be skipped, as for [`model`].
 pub(crate) fn runtime() -> bool {
     required(places().map(|_| ())).is_some()
@@ -53,6 +58,21 @@ fn places() -> Result<(PathBuf, PathBuf), Box<dyn std::error::Error>> {
     }
     .init()?;
     Ok((models_dir, mirror))
+}
+
+fn load_all(role: Role) -> Result<Vec<(Entry, Vec<u8>)>, Box<dyn std::error::Error>> {
+    let (models_dir, mirror) = places()?;
+    let text = mirror.display().to_string();
+    let store = Store {
+        models_dir: &models_dir,
+        mirror: Some(&text),
+    };
+    let catalog = Catalog::built_in()?;
+    let one = |entry: &Entry| {
+        let path = store.ensure(entry, Progress::Silent)?;
+        Ok((entry.clone(), std::fs::read(path)?))
+    };
+    catalog.of(role).map(one).collect()
 }
 
 fn load(role: Role) -> Result<(Entry, Vec<u8>), Box<dyn std::error::Error>> {

@@ -57,6 +57,17 @@ fn real_weights_say_the_same() {
 }
 
 #[test]
+fn liveness_models_say_the_same() {
+    for (entry, model) in crate::testing::models(Role::Liveness).unwrap_or_default() {
+        let rewritten = rewrite(&model).unwrap().expect("its PRelus");
+        let shape = [1, 3, 80, 80];
+        let face: Vec<f32> = samples(shape.iter().product()).iter().map(|s| s + 127.5).collect();
+        let (before, after) = (run(&model, shape, &face), run(&rewritten, shape, &face));
+        assert!(cosine(&before, &after) > 0.9999, "{}: {before:?} {after:?}", entry.name);
+    }
+}
+
+#[test]
 fn slopes_of_every_shape_are_stretched_as_before() {
     if !crate::testing::runtime() {
         return;
