@@ -23,6 +23,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod vision;
+mod warp;
 mod wheel;
 mod wire;
 mod yunet;

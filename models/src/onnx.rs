@@ -210,7 +210,7 @@ impl Slot {
                 continue;
             };
             // Landmarks in one point make no face that could be turned upright.
-            let upright = align(picture, &detection.landmarks);
+            let upright = align(picture, &detection.landmarks, &mut self.resizer)?;
             let black;
             let seen = if let Some(upright) = &upright {
                 upright
