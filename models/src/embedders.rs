@@ -12,6 +12,7 @@ use crate::catalog::Entry;
 use crate::embedder::{BATCH, Embedder};
 use crate::pool::Pool;
 use crate::prelu;
+use crate::session::Means;
 use crate::vision::{EmbedderInfo, VisionError};
 
 /// Most embedders kept beside the chosen one: a gallery that is being replaced, and the one that replaces it.
@@ -45,7 +46,7 @@ pub(crate) struct Embedders {
     loading: Mutex<()>,
     find: Find,
     slots: usize,
-    threads: usize,
+    means: Means,
 }
 
 impl std::fmt::Debug for Embedders {
@@ -57,15 +58,16 @@ impl std::fmt::Debug for Embedders {
 }
 
 impl Embedders {
-    /// Loads the chosen one, for `slots` photos at a time with `threads` threads each.
-    pub fn load(chosen: &Weights, find: Find, slots: usize, threads: usize) -> Result<Self, VisionError> {
+    /// Loads the chosen one, for `slots` photos at a time with `means` each.
+    pub fn load(chosen: &Weights, find: Find, slots: usize, means: impl Into<Means>) -> Result<Self, VisionError> {
+        let means = means.into();
         Ok(Self {
-            chosen: Arc::new(load(chosen, slots, threads)?),
+            chosen: Arc::new(load(chosen, slots, means)?),
             others: Mutex::default(),
             loading: Mutex::default(),
             find,
             slots,
-            threads,
+            means,
         })
     }
 
@@ -87,7 +89,7 @@ impl Embedders {
             return Ok(here);
         }
         let weights = (self.find)(name).map_err(VisionError::Model)?;
-        let loaded = Arc::new(load(&weights, self.slots, self.threads)?);
+        let loaded = Arc::new(load(&weights, self.slots, self.means)?);
         tracing::info!(embedder = name, "loaded beside the chosen one");
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.push_front(loaded.clone());
@@ -105,7 +107,7 @@ impl Embedders {
     }
 }
 
-fn load(weights: &Weights, slots: usize, threads: usize) -> Result<Loaded, VisionError> {
+fn load(weights: &Weights, slots: usize, means: Means) -> Result<Loaded, VisionError> {
     let entry = &weights.entry;
     let about = |error| match error {
         VisionError::Model(text) => VisionError::Model(format!("{}: {text}", entry.name)),
@@ -116,7 +118,7 @@ fn load(weights: &Weights, slots: usize, threads: usize) -> Result<Loaded, Visio
         .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", entry.name)))?;
     let model = prelu::read(&weights.path, entry).map_err(about)?;
     let sessions = (0..slots.max(1))
-        .map(|_| warm(Embedder::open(&model, entry, threads)?))
+        .map(|_| warm(Embedder::open(&model, entry, means)?))
         .collect::<Result<_, _>>()
         .map_err(about)?;
     Ok(Loaded {

@@ -7,6 +7,7 @@
 mod align;
 pub mod catalog;
 mod detector;
+mod device;
 mod download;
 mod embedder;
 mod embedders;
@@ -28,6 +29,7 @@ mod wheel;
 mod wire;
 mod yunet;
 
+pub use device::{Device, DeviceError};
 pub use embedders::{Find, Weights};
 pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};

@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use crate::align::{SIDE, align};
 use crate::detector::{self, Detector};
+use crate::device::Device;
 use crate::embedder::{BATCH, Embedder};
 use crate::embedders::{Embedders, Find, Weights};
 use crate::liveness::Liveness;
@@ -15,6 +16,7 @@ use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
 use crate::prelu;
 use crate::quality;
+use crate::session::Means;
 use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
 use crate::yunet::Detection;
 
@@ -46,6 +48,8 @@ pub struct VisionConfig {
     pub slots: usize,
     /// Threads for each of them; 0 counts as 1.
     pub threads_per_slot: usize,
+    /// What the models run on.
+    pub device: Device,
     /// Photos with more pixels are refused.
     pub max_pixels: u64,
 }
@@ -58,6 +62,7 @@ impl std::fmt::Debug for VisionConfig {
             .field("liveness", &self.liveness)
             .field("slots", &self.slots)
             .field("threads_per_slot", &self.threads_per_slot)
+            .field("device", &self.device)
             .field("max_pixels", &self.max_pixels)
             .finish_non_exhaustive()
     }
@@ -84,6 +89,10 @@ impl OnnxVision {
     /// Loads the models for every slot and runs each, so that the first photo isn't the slow one. The
     /// runtime must have been initialised ([`crate::runtime::init`]).
     pub fn load(config: &VisionConfig) -> Result<Self, VisionError> {
+        config
+            .device
+            .check_library()
+            .map_err(|error| VisionError::Model(format!("{}: {error}", config.device)))?;
         memory::prepare();
         let about = |weights: &Weights, error| match error {
             VisionError::Model(text) => VisionError::Model(format!("{}: {text}", weights.entry.name)),
@@ -95,16 +104,19 @@ impl OnnxVision {
         let liveness = config
             .liveness
             .iter()
-            .map(|weights| Ok((read(weights)?, weights.entry.clone())))
+            .map(|weights| Ok((weights.entry.clone(), read(weights)?)))
             .collect::<Result<Vec<_>, VisionError>>()?;
-        let threads = config.threads_per_slot;
+        let means = Means {
+            threads: config.threads_per_slot,
+            device: config.device,
+        };
         let grey = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([127; 3]));
         let slot = || {
-            let mut detector = Detector::open(&detector, &config.detector.entry, threads)
+            let mut detector = Detector::open(&detector, &config.detector.entry, means)
                 .map_err(|error| about(&config.detector, error))?;
             detector.detect(&grey).map_err(|error| about(&config.detector, error))?;
             let mut models = (!liveness.is_empty())
-                .then(|| Liveness::open(&liveness, threads))
+                .then(|| Liveness::open(&liveness, means))
                 .transpose()?;
             if let Some(models) = &mut models {
                 let whole = Bounds {
@@ -125,7 +137,7 @@ impl OnnxVision {
             .map(|_| slot())
             .collect::<Result<_, VisionError>>()?;
         Ok(Self {
-            embedders: Embedders::load(&config.embedder, config.find_embedder.clone(), config.slots, threads)?,
+            embedders: Embedders::load(&config.embedder, config.find_embedder.clone(), config.slots, means)?,
             slots: Pool::new(slots),
             tells_liveness: !liveness.is_empty(),
             max_pixels: config.max_pixels,

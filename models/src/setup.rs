@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Role};
+use crate::device::Device;
 use crate::embedders::{Find, Weights};
 use crate::onnx::{OnnxVision, VisionConfig};
 use crate::runtime::{self, Places, one_line};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub slots: usize,
     /// Threads for each of them; 0 counts as 1.
     pub threads: usize,
+    /// What the models run on.
+    pub device: Device,
 }
 
 /// How a download shows itself.
@@ -96,6 +99,7 @@ impl From<runtime::RuntimeError> for SetupError {
 /// Fetches runtime and weights where they are missing, checks them, loads and warms them. Without the models of
 /// liveness it does without liveness. Blocking.
 pub fn prepare(settings: &Settings) -> Result<OnnxVision, SetupError> {
+    settings.device.check_built().map_err(|error| SetupError::new(&error))?;
     let setup = Setup::new(settings)?;
     let detector = setup.ensure(Role::Detector, Progress::Bar)?;
     let embedder = setup.ensure(Role::Embedder, Progress::Bar)?;
@@ -111,6 +115,7 @@ pub fn prepare(settings: &Settings) -> Result<OnnxVision, SetupError> {
         liveness,
         slots: settings.slots,
         threads_per_slot: settings.threads,
+        device: settings.device,
         max_pixels: picture::MAX_PIXELS,
     })
     .map_err(|error| SetupError::new(&format!("{error}; run `muster models check`, or choose another model")))

@@ -16,7 +16,7 @@ pub(crate) fn model(role: Role) -> Option<(Entry, Vec<u8>)> {
 }
 
 /// Every model of that role and its file's bytes, as by [`model`].
-pub(crate) fn models(role: Role) -> Option<Vec<(Entry, Vec<u8>)>> {
+pub(crate) fn models(role: Role) -> Option<Models> {
     required(load_all(role))
 }
 
@@ -60,7 +60,10 @@ fn places() -> Result<(PathBuf, PathBuf), Box<dyn std::error::Error>> {
     Ok((models_dir, mirror))
 }
 
-fn load_all(role: Role) -> Result<Vec<(Entry, Vec<u8>)>, Box<dyn std::error::Error>> {
+/// Each entry and its file's bytes.
+type Models = Vec<(Entry, Vec<u8>)>;
+
+fn load_all(role: Role) -> Result<Models, Box<dyn std::error::Error>> {
     let (models_dir, mirror) = places()?;
     let text = mirror.display().to_string();
     let store = Store {
