@@ -2,6 +2,7 @@
 //! must go on meaning what it meant when it was written.
 
 mod accounts;
+mod erasures;
 mod first;
 mod roll;
 mod sql;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(first::First),
             Box::new(accounts::Accounts),
             Box::new(roll::Roll),
+            Box::new(erasures::Erasures),
         ]
     }
 }

@@ -93,6 +93,15 @@ impl Error {
         }
     }
 
+    /// The same of an input field by another name, where this one is not the caller's own.
+    #[must_use]
+    pub(crate) fn of_field(self, name: &'static str) -> Self {
+        match self {
+            Self::Invalid { message, .. } => Self::Invalid { field: name, message },
+            other => other,
+        }
+    }
+
     /// Whether the same call may succeed later without anything being changed.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))

@@ -160,7 +160,11 @@ async fn work(
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
 ) -> Result<(), Stop> {
     if claim.kind == JobKind::Export {
-        return match reports::export(service, claim).await {
+        let made = tokio::select! {
+            made = reports::export(service, claim) => made,
+            stop = no_longer(&held) => return Err(stop),
+        };
+        return match made {
             Ok(None) => Ok(()),
             Ok(Some(failure)) => Err(Stop::Refused(failure)),
             Err(Error::Conflict { reason: LEASE_LOST, .. }) => Err(Stop::Lost),
@@ -211,6 +215,27 @@ async fn work(
     })
 }
 
+/// Why what no longer holds its job stops.
+fn why(held: Held) -> Stop {
+    match held {
+        Held::Lost => Stop::Lost,
+        Held::Away => Stop::Service(Error::Unavailable("The database")),
+        Held::Yes | Held::Leaving => Stop::Leaving,
+    }
+}
+
+/// Ends when the job is no longer held.
+async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
+    const LOOK: Duration = Duration::from_millis(250);
+    loop {
+        sleep(LOOK).await;
+        match held() {
+            Held::Yes => {}
+            other => return why(other),
+        }
+    }
+}
+
 async fn fetch(service: &Service, photo: &PhotoToRead) -> Result<Bytes, Stop> {
     let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
     Ok(service.media.get(key).await?)
@@ -237,11 +262,7 @@ async fn look(
     .map_err(|_| Stop::Panicked)?;
     match analysis {
         Ok(analysis) => Ok(seen(analysis)),
-        Err(VisionError::Abandoned) => Err(match held() {
-            Held::Lost => Stop::Lost,
-            Held::Away => Stop::Service(Error::Unavailable("The database")),
-            Held::Yes | Held::Leaving => Stop::Leaving,
-        }),
+        Err(VisionError::Abandoned) => Err(why(held())),
         Err(VisionError::Unreadable(why)) => {
             tracing::info!(why, "a photo cannot be read");
             Err(Stop::Refused(Failure {

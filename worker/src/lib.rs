@@ -13,7 +13,7 @@ use std::time::Duration;
 use models::Vision;
 use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
-use service::{Service, accounts, mail, media, organizations, reports, sessions};
+use service::{Service, accounts, idempotency, mail, media, organizations, reports, sessions};
 use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -135,6 +135,7 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
                     mail::sweep(&service).await;
                     accounts::sweep(&service).await?;
                     reports::sweep(&service).await?;
+                    idempotency::sweep(&service).await?;
                     media::remove_discarded(&service).await
                 };
                 if let Err(error) = swept.await {

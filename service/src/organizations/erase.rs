@@ -10,8 +10,9 @@ use crate::{Tx, accounts, mail, media};
 
 /// Every table of an organization's own, in an order in which no row is left pointing at nothing.
 /// Departments and people point at each other, so they come by themselves.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "audit",
+    "erasures",
     "feedback",
     "idempotency",
     "invitation",

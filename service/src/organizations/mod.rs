@@ -124,7 +124,8 @@ pub(crate) fn span(zone: Tz, (from, to): (NaiveDate, NaiveDate)) -> Result<(Date
         .succ_opt()
         .filter(|_| from <= to)
         .ok_or_else(|| Error::invalid("range", "range begins on or before its last day"))?;
-    Ok((day_begins(zone, from)?, day_begins(zone, behind)?))
+    let begins = |day| day_begins(zone, day).map_err(|error| error.of_field("range"));
+    Ok((begins(from)?, begins(behind)?))
 }
 
 /// Days since 1970-01-01, as sessions keep them.

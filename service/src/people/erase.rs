@@ -117,7 +117,6 @@ async fn person(
     proven: Option<String>,
 ) -> Result<(Erased, Vec<String>)> {
     cancel_jobs(tx, id).await?;
-    reports::restart_all(tx, organization).await?;
     classes::leave_all(tx, id).await?;
     let known = lock(tx, organization, id).await?;
     if proven.is_some() && proven != known.password_hash {

@@ -32,6 +32,7 @@ pub use templates::{
     Template, by_ids as templates_by_ids, by_jobs as templates_by_jobs, enrolled, of_people as templates_of_people,
     unenrolled,
 };
+pub(crate) use waiting::waiting_faces;
 pub use waiting::{ReviewEvent, follow_queue, review_queue};
 
 use crate::db::Sql;
