@@ -217,6 +217,9 @@ pub(crate) struct RawSettings {
     /// Face embedder, by its name in the catalog [default: the first that is here, or can be had]
     #[arg(long, env = "MUSTER_EMBEDDER", value_name = "NAME", global = true)]
     pub embedder: Option<String>,
+    /// What the models run on: cpu, cuda or cuda:N, the last two where it was built with CUDA [default: cpu]
+    #[arg(long, env = "MUSTER_DEVICE", value_name = "DEVICE", global = true)]
+    pub device: Option<String>,
     /// The ONNX Runtime library [default: the system's, else fetched with pip into the models folder]
     #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE", global = true)]
     pub ort_dylib_path: Option<String>,
@@ -338,6 +341,7 @@ mod tests {
             "MUSTER_MODELS_MIRROR",
             "MUSTER_DETECTOR",
             "MUSTER_EMBEDDER",
+            "MUSTER_DEVICE",
             "ORT_DYLIB_PATH",
             "MUSTER_SECRET_KEY",
             "MUSTER_SECRET_KEY_FILE",

@@ -7,11 +7,15 @@
 mod align;
 pub mod catalog;
 mod detector;
+mod device;
 mod download;
 mod embedder;
+mod embedders;
+mod liveness;
 mod memory;
 mod onnx;
 mod pool;
+mod prelu;
 mod quality;
 pub mod runtime;
 mod session;
@@ -20,10 +24,13 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod vision;
+mod warp;
 mod wheel;
 mod wire;
 mod yunet;
 
+pub use device::{Device, DeviceError};
+pub use embedders::{Find, Weights};
 pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};
 pub use vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};
