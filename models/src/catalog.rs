@@ -36,6 +36,9 @@ impl std::fmt::Display for Role {
 pub enum Family {
     /// `YuNet`: outputs cls, obj, bbox and kps at strides 8, 16 and 32.
     Yunet,
+    /// SCRFD as `InsightFace` exports it: scores, boxes and landmarks at strides 8, 16 and 32, told apart
+    /// by their shapes.
+    Scrfd,
     /// Everything fed a face aligned to the five `ArcFace` points.
     Arcface,
     /// `MiniFASNet`: a scaled crop of the face, three classes, of which the second is live.
@@ -45,7 +48,7 @@ pub enum Family {
 impl Family {
     const fn role(self) -> Role {
         match self {
-            Self::Yunet => Role::Detector,
+            Self::Yunet | Self::Scrfd => Role::Detector,
             Self::Arcface => Role::Embedder,
             Self::Minifasnet => Role::Liveness,
         }
@@ -245,7 +248,7 @@ impl Entry {
         }
         let face = Some(crate::align::SIDE);
         match self.family {
-            Family::Yunet if width.is_some() || height.is_some() => {
+            Family::Yunet | Family::Scrfd if width.is_some() || height.is_some() => {
                 Err("input: this family takes any size, so give no width and height".into())
             }
             Family::Arcface if width != face || height != face => {

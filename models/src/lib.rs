@@ -6,6 +6,7 @@
 
 mod align;
 pub mod catalog;
+mod detection;
 mod detector;
 mod download;
 mod embedder;
@@ -14,11 +15,13 @@ mod onnx;
 mod pool;
 mod quality;
 pub mod runtime;
+mod scrfd;
 mod session;
 mod setup;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tiles;
 mod vision;
 mod wheel;
 mod wire;

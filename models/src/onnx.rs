@@ -9,6 +9,7 @@ use image::RgbImage;
 
 use crate::align::{SIDE, align};
 use crate::catalog::Entry;
+use crate::detection::Detection;
 use crate::detector::{self, Detector};
 use crate::embedder::{BATCH, Embedder};
 use crate::memory::{self, GiveBack};
@@ -16,7 +17,6 @@ use crate::pool::Pool;
 use crate::quality;
 use crate::session;
 use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
-use crate::yunet::Detection;
 
 /// A face narrower than this, in pixels of the photo as it was taken, gets no embedding: of faces
 /// 20 pixels wide half are named, of those 16 wide one in nine.
