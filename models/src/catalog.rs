@@ -1,6 +1,8 @@
 //! The list of known models: where each is had, what its file must be, and how it wants to be fed.
 //! A model of a known family is an entry in `catalog.toml`, never code.
 
+mod file;
+
 use std::collections::HashSet;
 
 use serde::Deserialize;

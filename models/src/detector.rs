@@ -184,8 +184,8 @@ fn read_scrfd(
     found: &mut Vec<Detection>,
 ) -> Result<(), VisionError> {
     let mut read = Vec::with_capacity(outputs.len());
-    for (_, value) in outputs {
-        let (shape, numbers) = value
+    for index in 0..outputs.len() {
+        let (shape, numbers) = outputs[index]
             .try_extract_tensor::<f32>()
             .map_err(|error| session::failed(&error))?;
         read.push(scrfd::Output { shape, numbers });
