@@ -211,6 +211,9 @@ pub(crate) struct RawSettings {
     /// Folder or http(s) address that is asked for models before the catalog's own addresses
     #[arg(long, env = "MUSTER_MODELS_MIRROR", value_name = "PLACE", global = true)]
     pub models_mirror: Option<String>,
+    /// Catalog of face models whose entries come before the built-in ones [default: the built-in ones alone]
+    #[arg(long, env = "MUSTER_MODEL_CATALOG", value_name = "FILE", global = true)]
+    pub model_catalog: Option<String>,
     /// Face detector, by its name in the catalog [default: the first that is here, or can be had]
     #[arg(long, env = "MUSTER_DETECTOR", value_name = "NAME", global = true)]
     pub detector: Option<String>,
@@ -339,6 +342,7 @@ mod tests {
             "MUSTER_MEDIA_URL",
             "MUSTER_MODELS_DIR",
             "MUSTER_MODELS_MIRROR",
+            "MUSTER_MODEL_CATALOG",
             "MUSTER_DETECTOR",
             "MUSTER_EMBEDDER",
             "MUSTER_DEVICE",

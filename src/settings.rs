@@ -1,6 +1,7 @@
 //! From text to settings that make sense. Everything is looked at before anything starts, and
 //! what is wrong is told in one line that names the variable; a secret is never repeated.
 
+mod catalog;
 mod exposure;
 mod face_models;
 mod rates;
@@ -9,6 +10,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use models::catalog::Role;
 use service::keys::KeyRing;
 use service::mail::{BadMailSetting, Mailer, SmtpSettings};
 use service::rates::Rates;
@@ -70,6 +72,7 @@ impl Settings {
     pub fn read(raw: RawSettings) -> Result<Self, Failure> {
         let data_dir = PathBuf::from(given(raw.data_dir).unwrap_or_else(|| DATA_DIR.into()));
         let workers = workers(given(raw.workers))?;
+        let catalog = catalog::Models::read(given(raw.model_catalog))?;
         Ok(Self {
             listen: listen(given(raw.listen))?,
             database: database(given(raw.database_url))?,
@@ -78,8 +81,9 @@ impl Settings {
             models: models::Settings {
                 models_dir: given(raw.models_dir).map_or_else(|| data_dir.join("models"), PathBuf::from),
                 mirror: face_models::mirror(given(raw.models_mirror))?,
-                detector: model("MUSTER_DETECTOR", models::catalog::Role::Detector, given(raw.detector))?,
-                embedder: model("MUSTER_EMBEDDER", models::catalog::Role::Embedder, given(raw.embedder))?,
+                detector: catalog.named("MUSTER_DETECTOR", Role::Detector, given(raw.detector))?,
+                embedder: catalog.named("MUSTER_EMBEDDER", Role::Embedder, given(raw.embedder))?,
+                catalog: catalog.file,
                 ort_dylib: face_models::library(given(raw.ort_dylib_path))?,
                 slots: workers,
                 threads: (cores() / workers).max(1),
@@ -215,22 +219,6 @@ fn media(value: Option<String>, data_dir: &Path) -> Result<Media, Failure> {
             "this is no place for photos; it looks like s3://BUCKET/PREFIX or is a folder",
         ),
     }
-}
-
-fn model(variable: &str, role: models::catalog::Role, value: Option<String>) -> Result<Option<String>, Failure> {
-    let Some(name) = value else { return Ok(None) };
-    let catalog = models::catalog::Catalog::built_in().map_err(Failure::failed)?;
-    if catalog.find(role, &name).is_some() {
-        return Ok(Some(name));
-    }
-    let known: Vec<&str> = catalog.of(role).map(|entry| entry.name.as_str()).collect();
-    bad(
-        variable,
-        format!(
-            "there is no {role} named {name:?}; the catalog has {}",
-            known.join(", ")
-        ),
-    )
 }
 
 fn secret(key: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {

@@ -1,6 +1,8 @@
 //! The list of known models: where each is had, what its file must be, and how it wants to be fed.
 //! A model of a known family is an entry in `catalog.toml`, never code.
 
+mod file;
+
 use std::collections::HashSet;
 
 use serde::Deserialize;
@@ -36,6 +38,9 @@ impl std::fmt::Display for Role {
 pub enum Family {
     /// `YuNet`: outputs cls, obj, bbox and kps at strides 8, 16 and 32.
     Yunet,
+    /// SCRFD as `InsightFace` exports it: scores, boxes and landmarks at strides 8, 16 and 32, told apart
+    /// by their shapes.
+    Scrfd,
     /// Everything fed a face aligned to the five `ArcFace` points.
     Arcface,
     /// `MiniFASNet`: a scaled crop of the face, three classes, of which the second is live.
@@ -45,7 +50,7 @@ pub enum Family {
 impl Family {
     const fn role(self) -> Role {
         match self {
-            Self::Yunet => Role::Detector,
+            Self::Yunet | Self::Scrfd => Role::Detector,
             Self::Arcface => Role::Embedder,
             Self::Minifasnet => Role::Liveness,
         }
@@ -256,7 +261,7 @@ impl Entry {
         }
         let face = Some(crate::align::SIDE);
         match self.family {
-            Family::Yunet if width.is_some() || height.is_some() => {
+            Family::Yunet | Family::Scrfd if width.is_some() || height.is_some() => {
                 Err("input: this family takes any size, so give no width and height".into())
             }
             Family::Arcface if width != face || height != face => {

@@ -1,54 +1,34 @@
-//! Finds faces: fits the photo into the detector's input, runs it, brings what it found back to the
-//! photo.
+//! Finds faces: brings the photo, or a part of it, into the detector's input, runs it, brings what it
+//! found back to the photo. What differs between families is how outputs are read, and nothing else.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use ort::session::{Session, SessionOutputs};
 
-use crate::catalog::{Detection as Thresholds, Entry, Input};
+use crate::catalog::{Detection as Thresholds, Entry, Family, Input};
+use crate::detection::{Detection, MULTIPLE, STRIDES, float, suppress};
+use crate::scrfd;
 use crate::session::{self, Means};
+use crate::tiles::Plan;
 use crate::vision::VisionError;
-use crate::yunet::{self, Detection, Grid, MULTIPLE, STRIDES};
+use crate::yunet;
 
-/// The longer side, in pixels, of what the detector sees at most. Larger photos are scaled down to
-/// it; smaller ones are never enlarged, which gains nothing and doubles false detections.
-pub(crate) const LONGEST: u32 = 1920;
-
-/// How a photo lies in the detector's input: scaled to `width` x `height` in the upper left corner
-/// of a black frame of `frame_width` x `frame_height`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fit {
-    width: u32,
-    height: u32,
-    frame_width: u32,
-    frame_height: u32,
-}
-
-impl Fit {
-    fn new(width: u32, height: u32) -> Self {
-        let longer = width.max(height);
-        let scaled = |side: u32| {
-            if longer <= LONGEST {
-                return side;
-            }
-            let side = (u64::from(side) * u64::from(LONGEST) + u64::from(longer) / 2) / u64::from(longer);
-            u32::try_from(side).unwrap_or(LONGEST).clamp(1, LONGEST)
-        };
-        let (width, height) = (scaled(width), scaled(height));
-        Self {
-            width,
-            height,
-            frame_width: width.next_multiple_of(MULTIPLE),
-            frame_height: height.next_multiple_of(MULTIPLE),
-        }
-    }
+/// A rectangle of the photo, in its pixels, and the sides to which one run sees it scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct View {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+    seen: (u32, u32),
 }
 
 /// One session of the detector.
 #[derive(Debug)]
 pub(crate) struct Detector {
     session: Session,
+    family: Family,
     input: Input,
     thresholds: Thresholds,
     resizer: Resizer,
@@ -64,6 +44,7 @@ impl Detector {
         session::input_shape(&session)?;
         Ok(Self {
             session,
+            family: entry.family,
             input: entry.input,
             thresholds,
             resizer: Resizer::new(),
@@ -73,44 +54,75 @@ impl Detector {
     /// Every face in pixels of `picture`, best first. Boxes may reach over its edges.
     pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Detection>, VisionError> {
         let (width, height) = picture.dimensions();
-        let fit = Fit::new(width, height);
-        let samples = self.samples(picture, &fit)?;
-        let shape = [1, 3, fit.frame_height as usize, fit.frame_width as usize];
+        let plan = Plan::new(width, height);
+        let mut found = Vec::new();
+        if let Some(seen) = plan.overview {
+            let faces = self.run(picture, &View::whole(picture, seen))?;
+            let (fx, fy) = (ratio(width, seen.0), ratio(height, seen.1));
+            found.extend(faces.iter().map(|face| face.scaled(fx, fy)));
+        }
+        let (fx, fy) = (ratio(width, plan.scaled.0), ratio(height, plan.scaled.1));
+        for tile in &plan.tiles {
+            let view = View::of(picture, &plan, (tile.x.start, tile.y.start), (tile.x.length, tile.y.length));
+            let faces = self.run(picture, &view)?;
+            let placed = faces.iter().map(|face| face.moved(float(tile.x.start), float(tile.y.start)));
+            found.extend(placed.filter(|face| tile.counts(face)).map(|face| face.scaled(fx, fy)));
+        }
+        Ok(suppress(found, self.thresholds.overlap))
+    }
+
+    /// The faces of one view, overlapping ones too, in pixels as seen.
+    fn run(&mut self, picture: &RgbImage, view: &View) -> Result<Vec<Detection>, VisionError> {
+        let (width, height) = view.seen;
+        // The frame's rest stays black.
+        let frame = [height, width].map(|side| side.next_multiple_of(MULTIPLE));
+        let samples = self.samples(picture, view, frame)?;
+        let shape = [1, 3, frame[0] as usize, frame[1] as usize];
         let outputs = session::run(&mut self.session, shape, &samples)?;
         drop(samples);
         let mut found = Vec::new();
-        for stride in STRIDES {
-            let grid = Grid {
-                stride,
-                cls: output(&outputs, "cls", stride)?,
-                obj: output(&outputs, "obj", stride)?,
-                bbox: output(&outputs, "bbox", stride)?,
-                kps: output(&outputs, "kps", stride)?,
-            };
-            yunet::decode(
-                &grid,
-                fit.frame_width,
-                fit.frame_height,
-                self.thresholds.score,
-                &mut found,
-            )
-            .map_err(|error| VisionError::Model(error.into()))?;
+        match self.family {
+            Family::Scrfd => read_scrfd(&outputs, frame, self.thresholds.score, &mut found)?,
+            _ => read_yunet(&outputs, frame, self.thresholds.score, &mut found)?,
         }
-        let (fx, fy) = (ratio(width, fit.width), ratio(height, fit.height));
-        let best = yunet::suppress(found, self.thresholds.overlap);
-        Ok(best.iter().map(|face| face.scaled(fx, fy)).collect())
+        Ok(found)
     }
 
-    fn samples(&mut self, picture: &RgbImage, fit: &Fit) -> Result<Vec<f32>, VisionError> {
-        let frame = (fit.frame_width as usize, fit.frame_height as usize);
+    fn samples(&mut self, picture: &RgbImage, view: &View, frame: [u32; 2]) -> Result<Vec<f32>, VisionError> {
+        let frame = (frame[1] as usize, frame[0] as usize);
         let mut samples = Vec::with_capacity(3 * frame.0 * frame.1);
-        if picture.dimensions() == (fit.width, fit.height) {
-            session::put_planes(picture.as_raw(), fit.width as usize, frame, &self.input, &mut samples);
+        if picture.dimensions() == view.seen {
+            session::put_planes(picture.as_raw(), view.seen.0 as usize, frame, &self.input, &mut samples);
             return Ok(samples);
         }
-        let small = resize(&mut self.resizer, picture, fit.width, fit.height)?;
-        session::put_planes(small.buffer(), fit.width as usize, frame, &self.input, &mut samples);
+        let small = resize_part(&mut self.resizer, picture, view)?;
+        session::put_planes(small.buffer(), view.seen.0 as usize, frame, &self.input, &mut samples);
         Ok(samples)
+    }
+}
+
+impl View {
+    fn whole(picture: &RgbImage, seen: (u32, u32)) -> Self {
+        Self {
+            left: 0.0,
+            top: 0.0,
+            width: picture.width().into(),
+            height: picture.height().into(),
+            seen,
+        }
+    }
+
+    /// `seen` pixels from `start` on of the scaled photo.
+    fn of(picture: &RgbImage, plan: &Plan, start: (u32, u32), seen: (u32, u32)) -> Self {
+        let fx = f64::from(picture.width()) / f64::from(plan.scaled.0.max(1));
+        let fy = f64::from(picture.height()) / f64::from(plan.scaled.1.max(1));
+        Self {
+            left: f64::from(start.0) * fx,
+            top: f64::from(start.1) * fy,
+            width: f64::from(seen.0) * fx,
+            height: f64::from(seen.1) * fy,
+            seen,
+        }
     }
 }
 
@@ -126,14 +138,59 @@ pub(crate) fn resize(
     width: u32,
     height: u32,
 ) -> Result<Image<'static>, VisionError> {
+    resize_part(resizer, picture, &View::whole(picture, (width, height)))
+}
+
+fn resize_part(resizer: &mut Resizer, picture: &RgbImage, view: &View) -> Result<Image<'static>, VisionError> {
     let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
         .map_err(|error| session::failed(&error))?;
-    let mut small = Image::new(width, height, PixelType::U8x3);
-    let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let mut small = Image::new(view.seen.0, view.seen.1, PixelType::U8x3);
+    // The last tile's end may lie beyond the photo's by a rounding of the product.
+    let width = view.width.min(f64::from(picture.width()) - view.left);
+    let height = view.height.min(f64::from(picture.height()) - view.top);
+    let how = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(view.left, view.top, width, height);
     resizer
         .resize(&source, &mut small, &how)
         .map_err(|error| session::failed(&error))?;
     Ok(small)
+}
+
+/// `frame` is the input's height and width, here and below.
+fn read_yunet(
+    outputs: &SessionOutputs<'_>,
+    [height, width]: [u32; 2],
+    least: f32,
+    found: &mut Vec<Detection>,
+) -> Result<(), VisionError> {
+    for stride in STRIDES {
+        let grid = yunet::Grid {
+            stride,
+            cls: output(outputs, "cls", stride)?,
+            obj: output(outputs, "obj", stride)?,
+            bbox: output(outputs, "bbox", stride)?,
+            kps: output(outputs, "kps", stride)?,
+        };
+        yunet::decode(&grid, width, height, least, found).map_err(|error| VisionError::Model(error.into()))?;
+    }
+    Ok(())
+}
+
+fn read_scrfd(
+    outputs: &SessionOutputs<'_>,
+    [height, width]: [u32; 2],
+    least: f32,
+    found: &mut Vec<Detection>,
+) -> Result<(), VisionError> {
+    let mut read = Vec::with_capacity(outputs.len());
+    for index in 0..outputs.len() {
+        let (shape, numbers) = outputs[index]
+            .try_extract_tensor::<f32>()
+            .map_err(|error| session::failed(&error))?;
+        read.push(scrfd::Output { shape, numbers });
+    }
+    scrfd::decode(&read, width, height, least, found).map_err(|error| VisionError::Model(error.into()))
 }
 
 fn output<'o>(outputs: &'o SessionOutputs<'_>, name: &str, stride: u32) -> Result<&'o [f32], VisionError> {
@@ -147,30 +204,13 @@ fn output<'o>(outputs: &'o SessionOutputs<'_>, name: &str, stride: u32) -> Resul
     Ok(numbers)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sides of pictures")]
 fn ratio(of: u32, to: u32) -> f32 {
-    of as f32 / to.max(1) as f32
+    float(of) / float(to.max(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fit(width: u32, height: u32) -> [u32; 4] {
-        let fit = Fit::new(width, height);
-        [fit.width, fit.height, fit.frame_width, fit.frame_height]
-    }
-
-    #[test]
-    fn photos_are_scaled_down_but_never_up() {
-        assert_eq!(fit(4000, 3000), [1920, 1440, 1920, 1440]);
-        assert_eq!(fit(3000, 4000), [1440, 1920, 1440, 1920]);
-        assert_eq!(fit(1920, 1080), [1920, 1080, 1920, 1088]);
-        assert_eq!(fit(640, 480), [640, 480, 640, 480]);
-        assert_eq!(fit(100, 33), [100, 33, 128, 64]);
-        assert_eq!(fit(1, 1), [1, 1, 32, 32]);
-        assert_eq!(fit(50_000, 1), [1920, 1, 1920, 32]);
-    }
 
     /// The fixed file and the freed one must say the same, to the last bit.
     #[test]

@@ -6,6 +6,7 @@
 
 mod align;
 pub mod catalog;
+mod detection;
 mod detector;
 mod device;
 mod download;
@@ -18,11 +19,13 @@ mod pool;
 mod prelu;
 mod quality;
 pub mod runtime;
+mod scrfd;
 mod session;
 mod setup;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tiles;
 mod vision;
 mod warp;
 mod wheel;

@@ -7,6 +7,7 @@ use fast_image_resize::Resizer;
 use image::RgbImage;
 
 use crate::align::{SIDE, align};
+use crate::detection::Detection;
 use crate::detector::{self, Detector};
 use crate::device::Device;
 use crate::embedder::{BATCH, Embedder};
@@ -18,7 +19,6 @@ use crate::prelu;
 use crate::quality;
 use crate::session::Means;
 use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
-use crate::yunet::Detection;
 
 /// A face narrower than this, in pixels of the photo as it was taken, gets no embedding: of faces
 /// 20 pixels wide half are named, of those 16 wide one in nine.

@@ -18,6 +18,8 @@ pub struct Settings {
     /// A folder or an http(s) address that holds the catalog's files, asked before the official
     /// ones.
     pub mirror: Option<String>,
+    /// A catalog whose entries come before the built-in ones.
+    pub catalog: Option<PathBuf>,
     /// The detector by its name in the catalog; absent: the first that is here, else the first that
     /// can be had.
     pub detector: Option<String>,
@@ -191,7 +193,7 @@ struct Setup<'s> {
 
 impl<'s> Setup<'s> {
     fn new(settings: &'s Settings) -> Result<Self, SetupError> {
-        let catalog = Catalog::built_in().map_err(|error| SetupError::new(&error))?;
+        let catalog = Catalog::load(settings.catalog.as_deref()).map_err(|error| SetupError::new(&error))?;
         Ok(Self { settings, catalog })
     }
 

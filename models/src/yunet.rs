@@ -1,57 +1,7 @@
-//! Reads `YuNet`'s twelve outputs: boxes, scores and landmarks, and of boxes that overlap the best.
+//! Reads `YuNet`'s twelve outputs: boxes, scores and landmarks.
 
 use crate::align::Landmarks;
-
-/// Pixels a cell of each of the three grids covers.
-pub(crate) const STRIDES: [u32; 3] = [8, 16, 32];
-
-/// Sides of the input must be multiples of this, the largest stride.
-pub(crate) const MULTIPLE: u32 = 32;
-
-/// Candidates beyond this many, least scores first, are dropped before overlaps are looked for, as
-/// `OpenCV`'s `FaceDetectorYN` does: a picture made to confuse mustn't cost minutes.
-const MOST: usize = 5000;
-
-/// One face in pixels of the detector's input, or of the picture once [`Detection::scaled`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Detection {
-    pub score: f32,
-    pub x: f32,
-    pub y: f32,
-    pub width: f32,
-    pub height: f32,
-    pub landmarks: Landmarks,
-}
-
-impl Detection {
-    /// The same face where the picture is `fx` times as wide and `fy` times as high.
-    pub fn scaled(&self, fx: f32, fy: f32) -> Self {
-        Self {
-            score: self.score,
-            x: self.x * fx,
-            y: self.y * fy,
-            width: self.width * fx,
-            height: self.height * fy,
-            landmarks: self.landmarks.map(|[x, y]| [x * fx, y * fy]),
-        }
-    }
-
-    fn is_finite(&self) -> bool {
-        let edges = [self.score, self.x, self.y, self.width, self.height];
-        edges
-            .iter()
-            .chain(self.landmarks.as_flattened())
-            .all(|value| value.is_finite())
-    }
-
-    /// Intersection over union.
-    fn overlap(&self, other: &Self) -> f32 {
-        let side = |a: f32, aw: f32, b: f32, bw: f32| ((a + aw).min(b + bw) - a.max(b)).max(0.0);
-        let shared = side(self.x, self.width, other.x, other.width) * side(self.y, self.height, other.y, other.height);
-        let all = self.width * self.height + other.width * other.height - shared;
-        if all > 0.0 { shared / all } else { 0.0 }
-    }
-}
+use crate::detection::{Detection, NO_NUMBER, ODD_SIZE, float};
 
 /// The outputs at one stride; rows go through the grid line by line.
 #[derive(Debug, Clone, Copy)]
@@ -83,9 +33,9 @@ pub(crate) fn decode(
     let (kps, kps_rest) = grid.kps.as_chunks::<10>();
     let whole = bbox_rest.is_empty() && kps_rest.is_empty();
     if !whole || [grid.cls.len(), grid.obj.len(), bbox.len(), kps.len()] != [cells; 4] {
-        return Err("the detector's outputs have an unexpected size");
+        return Err(ODD_SIZE);
     }
-    let stride = small(grid.stride);
+    let stride = float(grid.stride);
     let values = grid.cls.iter().zip(grid.obj).zip(bbox.iter().zip(kps));
     let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
     for ((column, row), ((cls, obj), (bbox, kps))) in places.zip(values) {
@@ -93,7 +43,7 @@ pub(crate) fn decode(
         if score < least {
             continue;
         }
-        let (column, row) = (small(column), small(row));
+        let (column, row) = (float(column), float(row));
         let (box_width, box_height) = (bbox[2].exp() * stride, bbox[3].exp() * stride);
         let mut landmarks = Landmarks::default();
         for (point, [x, y]) in landmarks.iter_mut().zip(kps.as_chunks::<2>().0) {
@@ -109,29 +59,11 @@ pub(crate) fn decode(
         };
         // A score that isn't a number is below nothing, so it arrives here.
         if !detection.is_finite() {
-            return Err("the detector returned what isn't a number");
+            return Err(NO_NUMBER);
         }
         found.push(detection);
     }
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a place in a grid of a few hundred cells")]
-fn small(value: u32) -> f32 {
-    value as f32
-}
-
-/// Keeps, best first, each face that overlaps no better one by more than `overlap`.
-pub(crate) fn suppress(mut found: Vec<Detection>, overlap: f32) -> Vec<Detection> {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    found.truncate(MOST);
-    let mut kept: Vec<Detection> = Vec::new();
-    for face in found {
-        if kept.iter().all(|better| better.overlap(&face) <= overlap) {
-            kept.push(face);
-        }
-    }
-    kept
 }
 
 #[cfg(test)]
@@ -211,31 +143,5 @@ mod tests {
             shorten(&mut tensors);
             assert!(run(&tensors).is_err());
         }
-    }
-
-    fn at(x: f32, score: f32) -> Detection {
-        Detection {
-            score,
-            x,
-            y: 0.0,
-            width: 10.0,
-            height: 10.0,
-            landmarks: Landmarks::default(),
-        }
-    }
-
-    #[test]
-    fn of_faces_that_overlap_the_best_stays() {
-        // Shifted by 3 of 10: 70 / 130. By 6: 40 / 160.
-        let found = vec![at(3.0, 0.7), at(0.0, 0.9), at(6.0, 0.8), at(40.0, 0.6)];
-        let scores: Vec<f32> = suppress(found, 0.3).iter().map(|face| face.score).collect();
-        assert_eq!(scores, [0.9, 0.8, 0.6]);
-        assert!(suppress(vec![], 0.3).is_empty());
-        let points = Detection {
-            width: 0.0,
-            height: 0.0,
-            ..at(0.0, 0.7)
-        };
-        assert_eq!(suppress(vec![points, points], 0.3).len(), 2);
     }
 }

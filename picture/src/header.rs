@@ -71,7 +71,8 @@ impl Header {
 
 /// Kind and stored size of a picture, from its header alone.
 pub fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
-    let format = Format::guess(bytes).ok_or(PictureError::UnsupportedKind)?;
+    let format = Format::guess(bytes)
+        .ok_or_else(|| phone_kind(bytes).map_or(PictureError::UnsupportedKind, PictureError::PhoneKind))?;
     let size = match format {
         Format::Jpeg => jpeg_size(bytes),
         Format::Png => png_size(bytes),
@@ -81,6 +82,19 @@ pub fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
     match size {
         Some((width, height)) if width > 0 && height > 0 => Ok(Header { format, width, height }),
         _ => Err(PictureError::unreadable("its header is damaged")),
+    }
+}
+
+/// The name of a kind that phones make and no maintained decoder without C libraries reads: the file's
+/// brand says so (ISO/IEC 23008-12, annex B; the AV1 image file format).
+fn phone_kind(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    match bytes.get(8..12)? {
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => Some("HEIC"),
+        b"avif" | b"avis" => Some("AVIF"),
+        _ => None,
     }
 }
 
@@ -244,6 +258,19 @@ mod tests {
             assert_eq!(inspect(bytes), Err(PictureError::UnsupportedKind));
             assert_eq!(crate::decode(bytes, 1000), Err(PictureError::UnsupportedKind));
         }
+    }
+
+    #[test]
+    fn what_phones_send_is_refused_with_advice() {
+        for (brand, name) in [("heic", "HEIC"), ("mif1", "HEIC"), ("avif", "AVIF")] {
+            let bytes = [b"\0\0\0\x18ftyp", brand.as_bytes(), b"\0\0\0\0"].concat();
+            let error = inspect(&bytes).unwrap_err();
+            assert_eq!(error, PictureError::PhoneKind(name));
+            assert!(error.to_string().contains("send JPEG"), "{error}");
+        }
+        let video = inspect(b"\0\0\0\x18ftypisom\0\0\0\0");
+        assert_eq!(video, Err(PictureError::UnsupportedKind));
+        assert_eq!(inspect(b"\0\0\0\x18ftyphe"), Err(PictureError::UnsupportedKind));
     }
 
     #[test]

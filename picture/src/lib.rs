@@ -27,6 +27,9 @@ pub enum PictureError {
     /// The bytes begin like none of the kinds that are read.
     #[error("this is not a JPEG, PNG, WebP or GIF picture")]
     UnsupportedKind,
+    /// HEIC or AVIF, as phones store photos unless told otherwise.
+    #[error("this is a {0} picture, which isn't read: send JPEG, or set the phone's camera to \"Most compatible\"")]
+    PhoneKind(&'static str),
     /// The header promises more pixels than are allowed.
     #[error("the picture has {width} x {height} pixels, and at most {max} pixels are allowed")]
     TooManyPixels {

@@ -110,6 +110,7 @@ pub(crate) fn picture_error(error: &picture::PictureError) -> Error {
         picture::PictureError::UnsupportedKind => {
             Error::UnsupportedMedia("this is no JPEG, PNG, WebP or GIF picture".into())
         }
+        picture::PictureError::PhoneKind(_) => Error::UnsupportedMedia(error.to_string()),
         picture::PictureError::TooManyPixels { .. } => {
             Error::TooLarge(format!("a photo has at most {} megapixels", MAX_PIXELS / 1_000_000))
         }

@@ -31,6 +31,12 @@ fn bad_photos() -> Vec<(&'static str, Bytes, &'static str, Option<&'static str>)
         ),
         ("a PDF", Bytes::from_static(b"%PDF-1.7\n"), "UNSUPPORTED_MEDIA", None),
         (
+            "a HEIC photo",
+            Bytes::from_static(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+            "UNSUPPORTED_MEDIA",
+            None,
+        ),
+        (
             "a bitmap",
             Bytes::from_static(b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0"),
             "UNSUPPORTED_MEDIA",
