@@ -36,7 +36,7 @@ fn main() {
     let gallery = Gallery::new(people.iter().cloned());
 
     let one = || gallery.similarities(faces[0]);
-    let [summing, one] = interleaved([
+    let ([summing, one], ratio) = interleaved([
         &mut || {
             black_box(sum(black_box(&plain)));
         },
@@ -52,7 +52,7 @@ fn main() {
         one / summing
     );
 
-    let [all, apart] = interleaved([&mut || drop(black_box(gallery.similarities_of(&faces))), &mut || {
+    let ([all, apart], _) = interleaved([&mut || drop(black_box(gallery.similarities_of(&faces))), &mut || {
         faces
             .iter()
             .for_each(|face| drop(black_box(gallery.similarities(face))))
@@ -63,7 +63,7 @@ fn main() {
     let crowded: Vec<Option<Vec<f32>>> = (0..60)
         .map(|_| Some((0..300).map(|_| random.random_range(0.0..1.0)).collect()))
         .collect();
-    let [large, class] = interleaved([
+    let ([large, class], _) = interleaved([
         &mut || drop(black_box(matching::decide(&gallery.students, &rows, 0.42, 0.34))),
         &mut || {
             drop(black_box(matching::decide(
@@ -92,7 +92,7 @@ fn opening(people: &[(PersonId, Vec<f32>)]) {
             (person.0, sealed)
         })
         .collect();
-    let [open] = interleaved([&mut || {
+    let ([open], _) = interleaved([&mut || {
         for (template, sealed) in &sealed {
             black_box(keys.open(organization, *template, sealed).unwrap());
         }
@@ -119,18 +119,25 @@ fn sum(numbers: &[f32]) -> f32 {
     sums.iter().chain(rest).sum()
 }
 
-/// The median time of each, in milliseconds.
-fn interleaved<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
-    let mut times = [(); N].map(|()| Vec::with_capacity(ROUNDS));
+/// The median time of each, in milliseconds, and the median of how many times as long as the first of its
+/// round the last took.
+fn interleaved<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> ([f64; N], f64) {
+    let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        for (work, times) in works.iter_mut().zip(&mut times) {
+        let mut round = [0.0; N];
+        for (work, time) in works.iter_mut().zip(&mut round) {
             let begun = Instant::now();
             work();
-            times.push(begun.elapsed().as_secs_f64() * 1000.0);
+            *time = begun.elapsed().as_secs_f64() * 1000.0;
         }
+        rounds.push(round);
     }
-    times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[ROUNDS / 2]
-    })
+    let times = std::array::from_fn(|n| median(rounds.iter().map(|round| round[n])));
+    (times, median(rounds.iter().map(|round| round[N - 1] / round[0])))
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }

@@ -17,7 +17,7 @@ const BELOW: (f64, f64) = (380.0, 580.0);
 const FROM: f64 = -0.4;
 const TO: f64 = 1.0;
 /// A step of the curves above, wide enough to be smooth.
-const STEP: f64 = 0.01;
+const STEP: f64 = 0.02;
 /// The lowest rate shown is a tenth to this power.
 const DECADES: i32 = 6;
 
@@ -134,7 +134,7 @@ fn legend(text: &mut String) {
 
 /// The edges of the steps that are shown.
 fn edges() -> impl Iterator<Item = f64> {
-    (-40..=100).map(|n| f64::from(n) * STEP)
+    (-20..50).map(|n| f64::from(n) * STEP)
 }
 
 /// As an area whose greatest height fills the panel: the two have very different numbers.

@@ -34,7 +34,8 @@ impl Default for Resemblances {
 }
 
 impl Resemblances {
-    fn add(&mut self, similarity: f32) {
+    /// What is no number counts for nothing.
+    pub fn add(&mut self, similarity: f32) {
         if similarity.is_finite() {
             #[expect(
                 clippy::cast_possible_truncation,
