@@ -251,7 +251,7 @@ impl<'a> Reembedding<'a> {
         let timings = Timings {
             queued,
             embed: making.as_secs_f64() * 1000.0,
-            write: (total - making).as_secs_f64() * 1000.0,
+            write: total.saturating_sub(making).as_secs_f64() * 1000.0,
             total: queued + total.as_secs_f64() * 1000.0,
             ..Timings::default()
         };
