@@ -224,7 +224,11 @@ mod tests {
         assert!(extensions.get("sessionId").is_none());
 
         let session = service::id::SessionId(Uuid::from_u128(7));
-        let taken = extend(service::Error::conflict_with("VENUE_TAKEN", session, "taken"));
+        let taken = extend(service::Error::conflict_with(
+            "VENUE_TAKEN",
+            About::Session(session),
+            "taken",
+        ));
         let extensions = &json(&taken)["extensions"];
         assert_eq!(extensions["reason"], "VENUE_TAKEN");
         assert_eq!(extensions["sessionId"], "ses_00000000000000000000000000000007");

@@ -96,6 +96,7 @@ pub async fn reembed_gallery(service: &Service, scope: &Scope) -> Result<Job> {
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Template {
     pub id: TemplateId,
+    person_id: PersonId,
     status: TemplateStatus,
     crop_key: Option<String>,
 }
@@ -161,7 +162,7 @@ impl<'a> Reembedding<'a> {
         let mut values = Values::default();
         let lacking = embedders::lacking(&mut values, self.claim.organization_id, &self.model);
         let from = behind.map_or_else(String::new, |id| format!("AND t.id > {}", values.push(id)));
-        let sql = format!("SELECT t.id, t.status, t.crop_key {lacking} {from} ORDER BY t.id LIMIT {PAGE}");
+        let sql = format!("SELECT t.id, t.person_id, t.status, t.crop_key {lacking} {from} ORDER BY t.id LIMIT {PAGE}");
         self.service.db.reader().all(&sql, values.done()).await
     }
 
@@ -172,16 +173,8 @@ impl<'a> Reembedding<'a> {
         let count = i64::try_from(seen.len()).unwrap_or_default();
         let mut tx = service.begin().await?;
         claims::go_on(&mut tx, claim, JobStage::Embedding, self.progress(count)).await?;
-        let mut values = Values::default();
-        let list = values.list(seen.iter().map(|(template, _)| template.id));
-        let people: Vec<Owner> = tx
-            .all(
-                &format!("SELECT DISTINCT person_id FROM face_template WHERE id IN {list}"),
-                values.done(),
-            )
-            .await?;
         // Erasure locks the person before it deletes their templates, and finds what is written here.
-        let here = people::still_here(&tx, people.into_iter().map(|p| p.person_id)).await?;
+        let here = people::still_here(&tx, seen.iter().map(|(template, _)| template.person_id)).await?;
         let mut values = Values::default();
         let list = values.list(seen.iter().map(|(template, _)| template.id));
         let lacking = embedders::lacking(&mut values, claim.organization_id, &self.model);
@@ -254,12 +247,12 @@ impl<'a> Reembedding<'a> {
             )
             .await?;
         }
-        let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
+        let (queued, total) = (claim.queued_ms(), self.begun.elapsed());
         let timings = Timings {
-            queued: claim.queued_ms(),
-            embed: milliseconds(making),
-            write: milliseconds(self.begun.elapsed().saturating_sub(making)),
-            total: claim.queued_ms() + milliseconds(self.begun.elapsed()),
+            queued,
+            embed: making.as_secs_f64() * 1000.0,
+            write: total.saturating_sub(making).as_secs_f64() * 1000.0,
+            total: queued + total.as_secs_f64() * 1000.0,
             ..Timings::default()
         };
         claims::record_timings(&tx, claim, &timings).await?;
@@ -284,11 +277,6 @@ fn unreadable(students: i64) -> Failure {
         ),
         retryable: true,
     }
-}
-
-#[derive(FromQueryResult)]
-struct Owner {
-    person_id: PersonId,
 }
 
 #[derive(FromQueryResult)]

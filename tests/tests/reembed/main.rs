@@ -47,9 +47,9 @@ async fn templates(world: &World, model: &str) -> (i64, i64) {
     (row.try_get("", "sealed").unwrap(), row.try_get("", "n").unwrap())
 }
 
-/// The crops of a student's photos under the old embedder, in the order of the photos.
+/// The crops of a student's photos under the old embedder, in the order in which they are looked at.
 async fn crops(world: &World, student: &str) -> Vec<String> {
-    let sql = "SELECT crop_key FROM face_template WHERE person_id = $1 AND model = $2 ORDER BY photo_index";
+    let sql = "SELECT crop_key FROM face_template WHERE person_id = $1 AND model = $2 ORDER BY id";
     let rows = query(world, sql, vec![uuid(student).into(), OLD.into()]).await;
     rows.iter().map(|row| row.try_get("", "crop_key").unwrap()).collect()
 }

@@ -68,7 +68,7 @@ async fn expire(world: &World, job: &str) {
     run(world, sql, vec![past.into(), uuid(job).into()]).await;
 }
 
-fn assert_lost<T: std::fmt::Debug>(written: service::Result<T>) {
+fn assert_lost<T: std::fmt::Debug>(written: &service::Result<T>) {
     assert!(
         matches!(written, Err(Error::Conflict { reason: LEASE_LOST, .. })),
         "{written:?}"
@@ -171,8 +171,8 @@ async fn lease_lost(mut world: World) {
     expire(&world, &job).await;
     let held = claim(&world).await;
     assert_eq!((held.id, held.attempts), (lost.id, 2));
-    assert_lost(make(&world.service, &mut late, 2).await);
-    assert_lost(late.switch().await);
+    assert_lost(&make(&world.service, &mut late, 2).await);
+    assert_lost(&late.switch().await);
     assert_eq!(templates(&world, NEW).await, (2, 2));
 
     // What is there is not made again, though somebody tries twice.
@@ -188,7 +188,7 @@ async fn lease_lost(mut world: World) {
     work.keep(seen).await.unwrap();
     assert_eq!(templates(&world, NEW).await, (6, 6));
     assert_eq!(work.switch().await.unwrap(), Switch::Done);
-    assert_lost(late.switch().await);
+    assert_lost(&late.switch().await);
     world.hire_with(NEW).await;
     assert_eq!(model_of(&admin, &school.students[1]).await, NEW);
     assert_eq!(marked(&school, &[person(1)]).await, ["Student 001"]);
