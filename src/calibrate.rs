@@ -118,8 +118,8 @@ fn report(name: &str, found: &Calibration, rates: Rates) -> String {
         ),
     ];
     let mut text = format!(
-        "{}, {}: {} people with {} templates. Each was compared with the mean of its person's others ({} times) \
-         and of everybody else ({} times, {} pairs of people).\n\n{}",
+        "{}, {}: {} people with {} templates. Each was compared with its person's others ({} times) and with \
+         everybody else's ({} times, {} pairs of people).\n\n{}",
         plain(name),
         plain(&found.model),
         found.people,

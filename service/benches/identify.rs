@@ -17,6 +17,7 @@ use uuid::Uuid;
 const DIMENSION: usize = 128;
 const ROWS: u32 = 100_000;
 const FACES: usize = 30;
+const DOUBT: f32 = 0.08;
 const ROUNDS: usize = 31;
 
 fn main() {
@@ -35,7 +36,7 @@ fn main() {
     let plain: Vec<f32> = people.iter().flat_map(|(_, vector)| vector.iter().copied()).collect();
     let gallery = Gallery::new(people.iter().cloned());
 
-    let one = || gallery.similarities(faces[0]);
+    let one = || gallery.similarities(faces[0], DOUBT);
     let ([summing, one], ratio) = interleaved([
         &mut || {
             black_box(sum(black_box(&plain)));
@@ -52,14 +53,17 @@ fn main() {
         one / summing
     );
 
-    let ([all, apart], _) = interleaved([&mut || drop(black_box(gallery.similarities_of(&faces))), &mut || {
-        faces
-            .iter()
-            .for_each(|face| drop(black_box(gallery.similarities(face))))
-    }]);
+    let ([all, apart], _) = interleaved([
+        &mut || drop(black_box(gallery.similarities_of(&faces, DOUBT))),
+        &mut || {
+            faces
+                .iter()
+                .for_each(|face| drop(black_box(gallery.similarities(face, DOUBT))))
+        },
+    ]);
     println!("  {FACES} faces at once             {all:8.2} ms   one by one {apart:.2} ms");
 
-    let rows: Vec<Option<Vec<f32>>> = gallery.similarities_of(&faces).into_iter().map(Some).collect();
+    let rows: Vec<Option<Vec<f32>>> = gallery.similarities_of(&faces, DOUBT).into_iter().map(Some).collect();
     let crowded: Vec<Option<Vec<f32>>> = (0..60)
         .map(|_| Some((0..300).map(|_| random.random_range(0.0..1.0)).collect()))
         .collect();

@@ -2,8 +2,8 @@
 //! other there, how much those of different people do, and from which similarity on at most a chosen
 //! share of the latter would be taken for one person. Answers numbers alone, never who they are of.
 //!
-//! Compared is what recognition compares (see `gallery`): each template with the mean of its person's
-//! others, and with everybody else's mean. A face in a class photo is a worse picture than an enrolled one, so
+//! Compared is what recognition compares (see `gallery`, with the doubt of the thresholds in use): each
+//! template with its person's others, and with everybody else's. A face in a class photo is a worse picture than an enrolled one, so
 //! fewer of them are matched than the share of own templates says; strangers are no nearer for it.
 
 use std::collections::BTreeMap;
@@ -109,9 +109,9 @@ pub struct Calibration {
     pub review_threshold: f64,
     pub people: u64,
     pub templates: u64,
-    /// Each template with the mean of its person's others, where there are any.
+    /// Each template with its person's others, where there are any.
     pub same: Resemblances,
-    /// Each template with the mean of each other person.
+    /// Each template with those of each other person.
     pub different: Resemblances,
 }
 
@@ -155,7 +155,8 @@ pub async fn measure(service: &Service, scope: &Scope, organization: Organizatio
         ));
     }
     let count = templates.values().map(Vec::len).sum::<usize>() as u64;
-    let (same, different) = service.blocking(move || compare(&templates)).await?;
+    let doubt = embedder.doubt();
+    let (same, different) = service.blocking(move || compare(&templates, doubt)).await?;
     Ok(Calibration {
         model: embedder.name,
         match_threshold: embedder.match_threshold.into(),
@@ -167,13 +168,13 @@ pub async fn measure(service: &Service, scope: &Scope, organization: Organizatio
     })
 }
 
-fn compare(templates: &BTreeMap<PersonId, Vec<Vec<f32>>>) -> (Resemblances, Resemblances) {
+fn compare(templates: &BTreeMap<PersonId, Vec<Vec<f32>>>, doubt: f32) -> (Resemblances, Resemblances) {
     let (mut same, mut different) = (Resemblances::default(), Resemblances::default());
     for (person, own) in templates.iter().filter(|(_, own)| own.len() > 1) {
         for (place, one) in own.iter().enumerate() {
             let others = own.iter().enumerate().filter(|(other, _)| *other != place);
             let others = Gallery::new(others.map(|(_, other)| (*person, other.clone())));
-            for similarity in others.similarities(one) {
+            for similarity in others.similarities(one, doubt) {
                 same.add(similarity);
             }
         }
@@ -188,7 +189,7 @@ fn compare(templates: &BTreeMap<PersonId, Vec<Vec<f32>>>) -> (Resemblances, Rese
         .collect();
     for faces in faces.chunks(AT_ONCE) {
         let embeddings: Vec<&[f32]> = faces.iter().map(|(_, embedding)| *embedding).collect();
-        for ((person, _), row) in faces.iter().zip(gallery.similarities_of(&embeddings)) {
+        for ((person, _), row) in faces.iter().zip(gallery.similarities_of(&embeddings, doubt)) {
             for (_, similarity) in gallery.students.iter().zip(row).filter(|(s, _)| *s != person) {
                 different.add(similarity);
             }
@@ -260,8 +261,8 @@ mod tests {
         vector
     }
 
-    /// People with three templates each, whose similarity in pairs is `alike` in the mean.
-    fn people(count: u128, alike: f32) -> BTreeMap<PersonId, Vec<Vec<f32>>> {
+    /// People with so many templates each, whose similarity in pairs is `alike` in the mean.
+    fn people(count: u128, each: usize, alike: f32) -> BTreeMap<PersonId, Vec<Vec<f32>>> {
         let mut random = StdRng::seed_from_u64(3);
         (0..count)
             .map(|n| {
@@ -275,54 +276,56 @@ mod tests {
                             .collect(),
                     )
                 };
-                (PersonId(Uuid::from_u128(n)), vec![photo(), photo(), photo()])
+                (PersonId(Uuid::from_u128(n)), (0..each).map(|_| photo()).collect())
             })
             .collect()
     }
 
-    fn calibration(count: u128) -> Calibration {
-        let (same, different) = compare(&people(count, 0.5));
+    fn calibration(count: u128, each: usize) -> Calibration {
+        let (same, different) = compare(&people(count, each, 0.5), 0.08);
         Calibration {
             model: "m".into(),
             match_threshold: 0.0,
             review_threshold: 0.0,
             people: count as u64,
-            templates: 3 * count as u64,
+            templates: (count * each as u128) as u64,
             same,
             different,
         }
     }
 
-    /// Directions that have nothing in common have similarities of mean 0 and deviation 1/√128; a third
-    /// photo is 0.5/√((1+0.5)/2) from the mean of two.
+    /// Directions that have nothing in common have similarities of mean 0 and deviation 1/√128.
     #[test]
     fn known_distributions_give_their_thresholds() {
-        let calibration = calibration(400);
-        assert_eq!(calibration.same.total(), 1200);
-        assert_eq!(calibration.different.total(), 1200 * 399);
+        let alone = calibration(1000, 1);
+        assert_eq!((alone.same.total(), alone.different.total()), (0, 1000 * 999));
         let deviation = 1.0 / 128.0_f64.sqrt();
         for (rate, deviations) in [(1e-1, 1.2816), (1e-2, 2.3263), (1e-3, 3.0902), (1e-4, 3.7190)] {
-            let threshold = calibration.threshold(rate);
+            let threshold = alone.threshold(rate);
+            let expected = deviations * deviation;
             assert!(
-                (threshold - deviations * deviation).abs() < 0.015,
-                "{rate}: {threshold}, not {}",
-                deviations * deviation
+                (threshold - expected).abs() < 0.015,
+                "{rate}: {threshold}, not {expected}"
             );
-            assert!(calibration.different.share_from(threshold) <= rate);
-            assert!(calibration.different.share_from(threshold - WIDTH) > rate);
+            assert!(alone.different.share_from(threshold) <= rate);
+            assert!(alone.different.share_from(threshold - WIDTH) > rate);
         }
-        let expected = 0.5 / 0.75_f64.sqrt();
-        let below = calibration.same.share_between(-1.0, expected);
-        assert!((0.4..0.6).contains(&below), "{below} of the same are under {expected}");
-        assert!(calibration.same.share_from(calibration.threshold(1e-4)) > 0.95);
+        // Half alike, a photo is that far from the nearer of two others.
+        let with_others = calibration(100, 3);
+        assert_eq!(with_others.same.total(), 300);
+        assert!(with_others.same.share_from(0.4) > 0.9 && with_others.same.share_from(0.65) < 0.1);
+        assert!(
+            with_others.threshold(1e-3) > alone.threshold(1e-3),
+            "three have more chances"
+        );
     }
 
     #[test]
     fn few_people_tell_no_low_rate() {
-        let few = calibration(12);
+        let few = calibration(12, 3);
         assert_eq!(few.pairs_of_people(), 66);
         assert!((few.lowest_rate() - 3.0 / 66.0).abs() < 1e-9);
-        assert!(calibration(1).lowest_rate() >= 1.0);
+        assert!(calibration(1, 3).lowest_rate() >= 1.0);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub async fn check_in(
     let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let own = Arc::new(gallery::of_person(service, student, embedder).await?);
     let similarity = own
-        .similarities(&embedding)
+        .similarities(&embedding, embedder.doubt())
         .into_iter()
         .next()
         .filter(|s| s.is_finite());

@@ -1,12 +1,14 @@
 //! The opened templates of a class or an organization, fused by student, as one matrix. Held by
 //! workers alone, and read anew when what it was read from has another version.
 //!
-//! **Evidence.** A face is compared with one vector of each student: the mean of their templates,
-//! brought back to length 1. A best-of over several templates has as many chances to draw a stranger
-//! as there are templates (measured on classes of 30 with three each, at one threshold: best-of names 96.6 %
-//! and accepts 0.19 % of outsiders, the mean names 96.1 % and accepts 0.06 %), and most of them come by the one template
-//! that does not resemble the others, which a mean dilutes. One vector is also one comparison of
-//! one pair, which is what the catalog's thresholds are for, whatever the number of templates.
+//! **Evidence.** A face resembles a student as much as it resembles the nearest of their templates, as far
+//! as all of them together bear that out: no more than the embedder's band of doubt (from the review to the match
+//! threshold) above its similarity to their mean. The nearest alone has as many chances to draw a stranger as there are
+//! templates (measured on classes of 30 with three each, at one threshold: best-of names 96.6 % and accepts 0.19 % of
+//! outsiders, the mean names 96.1 % and accepts 0.06 %), most of them by the one template that does
+//! not resemble the others. The mean alone loses whoever shows one of several faces (turned, bearded, in
+//! other light). So both must speak for a match: the nearest at the match threshold, and the mean at the review
+//! threshold at least. Of one template both are its own similarity, which is what the catalog's thresholds are for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,91 +26,102 @@ use crate::id::{ClassId, OrganizationId, PersonId, TemplateId};
 /// Templates that are read and opened at once.
 const AT_ONCE: u64 = 4096;
 
-/// Students, and of each the mean of their templates.
+/// Students and their templates.
 #[derive(Debug, Default)]
 pub struct Gallery {
     pub students: Vec<PersonId>,
-    means: Matrix,
+    /// Of each template the place of its student in `students`.
+    owners: Vec<usize>,
+    templates: Matrix,
+    /// Of each student the length of the sum of their templates.
+    lengths: Vec<f32>,
 }
 
 impl Gallery {
     /// From templates of length 1 in any order. Those of another number of numbers than the first, or with
     /// a number that is none, are not comparable and left out.
     pub fn new(templates: impl IntoIterator<Item = (PersonId, Vec<f32>)>) -> Self {
-        let mut sums = Sums::default();
+        let mut making = Making::default();
         for (student, embedding) in templates {
-            sums.add(student, &embedding);
+            making.add(student, &embedding);
         }
-        sums.gallery()
+        making.done()
     }
 
-    /// How much a face resembles each student, cosine, in the order of `students`; an embedding of
-    /// another dimension resembles nobody: negative infinity.
-    pub fn similarities(&self, face: &[f32]) -> Vec<f32> {
-        self.means.products(&[face]).pop().unwrap_or_default()
+    /// How much a face resembles each student, in the order of `students`, where a similarity is in
+    /// doubt by so much; an embedding of another dimension resembles nobody: negative infinity.
+    pub fn similarities(&self, face: &[f32], doubt: f32) -> Vec<f32> {
+        self.similarities_of(&[face], doubt).pop().unwrap_or_default()
     }
 
     /// The same of several faces, for little more than the first one takes.
-    pub fn similarities_of(&self, faces: &[&[f32]]) -> Vec<Vec<f32>> {
-        self.means.products(faces)
+    pub fn similarities_of(&self, faces: &[&[f32]], doubt: f32) -> Vec<Vec<f32>> {
+        let products = self.templates.products(faces);
+        products.into_iter().map(|row| self.fuse(&row, doubt)).collect()
+    }
+
+    fn fuse(&self, row: &[f32], doubt: f32) -> Vec<f32> {
+        let mut seen = vec![(f32::NEG_INFINITY, 0.0_f32); self.students.len()];
+        for (similarity, owner) in row.iter().zip(&self.owners) {
+            let (nearest, sum) = &mut seen[*owner];
+            *nearest = nearest.max(*similarity);
+            *sum += similarity;
+        }
+        seen.iter()
+            .zip(&self.lengths)
+            .map(|((nearest, sum), length)| nearest.min(sum / length + doubt))
+            .collect()
     }
 
     /// What it weighs in memory.
     pub fn bytes(&self) -> usize {
-        self.means.bytes() + size_of_val(self.students.as_slice())
+        self.templates.bytes()
+            + size_of_val(self.students.as_slice())
+            + size_of_val(self.owners.as_slice())
+            + size_of_val(self.lengths.as_slice())
     }
 }
 
-/// A gallery in the making: of each student the sum of their templates.
+/// A gallery in the making.
 #[derive(Debug, Default)]
-struct Sums {
+struct Making {
     places: HashMap<PersonId, usize>,
-    students: Vec<PersonId>,
+    gallery: Gallery,
+    /// Of each student the sum of their templates.
     sums: Vec<f32>,
     dimension: usize,
 }
 
-impl Sums {
+impl Making {
     fn add(&mut self, student: PersonId, embedding: &[f32]) {
         if self.dimension == 0 {
             self.dimension = embedding.len();
+            self.gallery.templates = Matrix::with_capacity(self.dimension, 0);
         }
         if embedding.len() != self.dimension || embedding.is_empty() || !embedding.iter().all(|n| n.is_finite()) {
             return;
         }
+        let students = &mut self.gallery.students;
         let place = *self.places.entry(student).or_insert_with(|| {
-            self.students.push(student);
-            self.sums.resize(self.sums.len() + self.dimension, 0.0);
-            self.students.len() - 1
+            students.push(student);
+            students.len() - 1
         });
+        self.sums.resize(self.gallery.students.len() * self.dimension, 0.0);
         let begin = place * self.dimension;
         for (sum, number) in self.sums[begin..begin + self.dimension].iter_mut().zip(embedding) {
             *sum += number;
         }
+        self.gallery.owners.push(place);
+        self.gallery.templates.push(embedding);
     }
 
-    fn gallery(mut self) -> Gallery {
-        let mut means = Matrix::with_capacity(self.dimension, self.students.len());
+    /// Templates that cancel each other out have no mean, and no length that is 0 divides by it.
+    fn done(mut self) -> Gallery {
         if self.dimension > 0 {
-            for sum in self.sums.chunks_exact_mut(self.dimension) {
-                to_length_one(sum);
-                means.push(sum);
-            }
+            let length = |sum: &[f32]| sum.iter().map(|n| n * n).sum::<f32>().sqrt().max(f32::EPSILON);
+            self.gallery.lengths = self.sums.chunks_exact(self.dimension).map(length).collect();
         }
-        Gallery {
-            students: self.students,
-            means,
-        }
-    }
-}
-
-/// Templates that cancel each other out point nowhere, and so does their mean: it resembles nobody.
-fn to_length_one(vector: &mut [f32]) {
-    let length = vector.iter().map(|n| n * n).sum::<f32>().sqrt();
-    if length > f32::EPSILON {
-        for number in vector {
-            *number /= length;
-        }
+        self.gallery
     }
 }
 
@@ -153,13 +166,13 @@ async fn kept_or_read(service: &Service, whose: Whose, version: Version, embedde
     if let Some(gallery) = service.galleries().get(whose, version, &model) {
         return Ok(gallery);
     }
-    let mut sums = Sums::default();
+    let mut making = Making::default();
     let which = |values: &mut Values| whose.templates(values);
     read(service, embedder, which, |person, embedding| {
-        sums.add(person, embedding);
+        making.add(person, embedding);
     })
     .await?;
-    let gallery = Arc::new(service.blocking(move || sums.gallery()).await?);
+    let gallery = Arc::new(service.blocking(move || making.done()).await?);
     let kept = Kept {
         whose,
         version,
@@ -172,13 +185,13 @@ async fn kept_or_read(service: &Service, whose: Whose, version: Version, embedde
 
 /// One student alone, if they can be recognized.
 pub(crate) async fn of_person(service: &Service, person: PersonId, embedder: &Embedder) -> Result<Gallery> {
-    let mut sums = Sums::default();
+    let mut making = Making::default();
     let which = |values: &mut Values| format!("t.person_id = {}", values.push(person));
     read(service, embedder, which, |person, embedding| {
-        sums.add(person, embedding);
+        making.add(person, embedding);
     })
     .await?;
-    Ok(sums.gallery())
+    Ok(making.done())
 }
 
 /// Hands out the templates of all of the organization who can be recognized.
@@ -279,7 +292,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn a_student_is_as_near_as_the_mean_of_their_templates() {
+    fn a_student_is_as_near_as_their_nearest_template_and_their_mean_allow() {
         let [a, b, c] = [1, 2, 3].map(|n| PersonId(Uuid::from_u128(n)));
         let gallery = Gallery::new([
             (a, vec![1.0, 0.0]),
@@ -291,12 +304,15 @@ mod tests {
             (c, vec![-1.0, 0.0]),
         ]);
         assert_eq!(gallery.students, [a, b, c]);
-        let half = std::f32::consts::FRAC_1_SQRT_2;
-        let rows = gallery.similarities_of(&[&[0.0, 1.0], &[1.0]]);
-        assert!((rows[0][0] - half).abs() < 1e-6, "{rows:?}");
+        // The mean of a's is half way between them.
+        let mean = std::f32::consts::FRAC_1_SQRT_2;
+        let rows = gallery.similarities_of(&[&[0.0, 1.0], &[1.0]], 0.1);
+        assert!((rows[0][0] - (mean + 0.1)).abs() < 1e-6, "{rows:?}");
         assert_eq!(rows[0][1..], [1.0, 0.0]);
         assert_eq!(rows[1], [f32::NEG_INFINITY; 3]);
-        assert_eq!(gallery.similarities(&[0.0, 1.0]), rows[0]);
-        assert!(Gallery::new([]).similarities(&[1.0]).is_empty());
+        assert_eq!(gallery.similarities(&[0.0, 1.0], 0.1), rows[0]);
+        // Where both agree it is the nearest.
+        assert!((gallery.similarities(&[0.0, 1.0], 0.5)[0] - 1.0).abs() < 1e-6);
+        assert!(Gallery::new([]).similarities(&[1.0], 0.1).is_empty());
     }
 }

@@ -59,6 +59,13 @@ pub struct Embedder {
     pub review_threshold: f32,
 }
 
+impl Embedder {
+    /// What lies nearer to each other than its thresholds do, it cannot tell apart.
+    pub fn doubt(&self) -> f32 {
+        self.match_threshold - self.review_threshold
+    }
+}
+
 /// 0 to 1 from worst to best; angles in degrees; between the eyes in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {

@@ -135,7 +135,7 @@ async fn match_faces(
                 .map(|face| face.embedding.as_deref().filter(|_| !face.too_small))
                 .collect();
             let comparable: Vec<&[f32]> = embeddings.iter().copied().flatten().collect();
-            let mut rows = gallery.similarities_of(&comparable);
+            let mut rows = gallery.similarities_of(&comparable, match_at - review_at);
             for (place, _) in gallery.students.iter().enumerate().filter(|(_, s)| !counts(s)) {
                 for row in &mut rows {
                     row[place] = f32::NEG_INFINITY;

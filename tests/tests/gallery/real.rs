@@ -33,12 +33,16 @@ fn decide(embedder: &EmbedderInfo, class: &Enrolled, photo: &Analysis) -> Vec<(V
         portraits.iter().map(move |portrait| (person, portrait.clone()))
     });
     let gallery = Gallery::new(templates);
+    let (match_at, review_at) = (embedder.match_threshold, embedder.review_threshold);
     let similarities: Vec<Option<Vec<f32>>> = photo
         .faces
         .iter()
-        .map(|face| face.embedding.as_ref().map(|e| gallery.similarities(e)))
+        .map(|face| {
+            face.embedding
+                .as_ref()
+                .map(|e| gallery.similarities(e, match_at - review_at))
+        })
         .collect();
-    let (match_at, review_at) = (embedder.match_threshold, embedder.review_threshold);
     matching::decide(&gallery.students, &similarities, match_at, review_at)
         .into_iter()
         .map(|verdict| {
