@@ -51,6 +51,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Compares an organization's own templates, and says which thresholds they ask for
+    Calibrate(Calibrate),
     /// Fills the database with a made-up school, for trying and measuring
     Seed(Seed),
     /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
@@ -141,6 +143,25 @@ pub(crate) struct Seed {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Calibrate {
+    /// The organization's name or id
+    #[arg(long, value_name = "NAME")]
+    pub organization: String,
+    /// The share of comparisons with somebody else that may be taken for a match
+    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    pub false_match_rate: f64,
+    /// The share of them that may go to a person's review [default: ten times as many]
+    #[arg(long, value_name = "RATE")]
+    pub review_rate: Option<f64>,
+    /// Draw both distributions and the thresholds into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<std::path::PathBuf>,
+    /// Set the thresholds, as updateOrganization would
+    #[arg(long)]
+    pub apply: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NewAdmin {
     /// The organization's name
     #[arg(long, value_name = "NAME")]
@@ -199,6 +220,9 @@ pub(crate) struct RawSettings {
     /// Face embedder, by its name in the catalog [default: the first that is here, or can be had]
     #[arg(long, env = "MUSTER_EMBEDDER", value_name = "NAME", global = true)]
     pub embedder: Option<String>,
+    /// What the models run on: cpu, cuda or cuda:N, the last two where it was built with CUDA [default: cpu]
+    #[arg(long, env = "MUSTER_DEVICE", value_name = "DEVICE", global = true)]
+    pub device: Option<String>,
     /// The ONNX Runtime library [default: the system's, else fetched with pip into the models folder]
     #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE", global = true)]
     pub ort_dylib_path: Option<String>,
@@ -321,6 +345,7 @@ mod tests {
             "MUSTER_MODEL_CATALOG",
             "MUSTER_DETECTOR",
             "MUSTER_EMBEDDER",
+            "MUSTER_DEVICE",
             "ORT_DYLIB_PATH",
             "MUSTER_SECRET_KEY",
             "MUSTER_SECRET_KEY_FILE",
@@ -348,7 +373,16 @@ mod tests {
                 "{variable} is missing from the help"
             );
         }
-        for command in ["up", "api", "worker", "migrate", "schema", "models", "admin"] {
+        for command in [
+            "up",
+            "api",
+            "worker",
+            "migrate",
+            "schema",
+            "models",
+            "admin",
+            "calibrate",
+        ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),
                 "{command} is missing from the help"

@@ -3,6 +3,7 @@
 
 mod admin;
 mod args;
+mod calibrate;
 mod database;
 mod health;
 mod logs;
@@ -89,6 +90,7 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Schema => Ok(()),
         Command::Models { command } => models_command::run(&command, &settings.models),
         Command::Admin { command } => block_on(admin::run(settings, command)),
+        Command::Calibrate(wanted) => block_on(calibrate::run(settings, wanted)),
         Command::Seed(plan) => block_on(seed::run(settings, plan)),
         Command::Health => health::ask(&settings.listen),
     }

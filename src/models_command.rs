@@ -13,10 +13,28 @@ pub(crate) fn run(command: &ModelsCommand, settings: &Settings) -> Outcome {
     }
     .map_err(Failure::failed)?;
     say(table(&rows).trim_end())?;
+    if let Some(warning) = without_liveness(&rows) {
+        say(&warning)?;
+    }
     if matches!(command, ModelsCommand::Check) {
         checked(&rows)?;
     }
     Ok(())
+}
+
+/// Nothing else needs the models of liveness, so their absence would go unnoticed.
+fn without_liveness(rows: &[Row]) -> Option<String> {
+    let mut lacking = rows
+        .iter()
+        .filter(|row| row.role == "liveness" && row.state != State::Ready);
+    lacking.next().map(|row| {
+        format!(
+            "Without {} a picture of a person can't be told from the person: run `muster models fetch`, or put its file \
+             at {}",
+            row.name,
+            row.path.display()
+        )
+    })
 }
 
 /// What is damaged is an error wherever it is; what is missing only where it would be used.
@@ -103,6 +121,20 @@ mod tests {
         assert!(lines[1].starts_with('*') && lines[1].contains("4.1 MB"));
         let at = |line: &str| line.find("embedder");
         assert_eq!(at(lines[1]), at(lines[2]));
+    }
+
+    #[test]
+    fn liveness_is_missed_aloud() {
+        let liveness = |state| Row {
+            role: "liveness".into(),
+            ..row("both-eyes", false, state)
+        };
+        let rows = |state| [row("a", true, State::Ready), liveness(state)];
+        assert_eq!(without_liveness(&rows(State::Ready)), None);
+        for state in [State::Missing, State::Damaged] {
+            let warning = without_liveness(&rows(state)).unwrap();
+            assert!(warning.contains("both-eyes") && warning.contains("models fetch"));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod exposure;
+mod face_models;
 mod rates;
 
 use std::num::NonZero;
@@ -79,13 +80,14 @@ impl Settings {
             media: media(given(raw.media_url), &data_dir)?,
             models: models::Settings {
                 models_dir: given(raw.models_dir).map_or_else(|| data_dir.join("models"), PathBuf::from),
-                mirror: mirror(given(raw.models_mirror))?,
+                mirror: face_models::mirror(given(raw.models_mirror))?,
                 detector: catalog.named("MUSTER_DETECTOR", Role::Detector, given(raw.detector))?,
                 embedder: catalog.named("MUSTER_EMBEDDER", Role::Embedder, given(raw.embedder))?,
                 catalog: catalog.file,
-                ort_dylib: library(given(raw.ort_dylib_path))?,
+                ort_dylib: face_models::library(given(raw.ort_dylib_path))?,
                 slots: workers,
                 threads: (cores() / workers).max(1),
+                device: face_models::device(given(raw.device))?,
             },
             secret: secret(given(raw.secret_key), given(raw.secret_key_file))?,
             old_secrets: old_secrets(given(raw.secret_keys_old))?,
@@ -216,36 +218,6 @@ fn media(value: Option<String>, data_dir: &Path) -> Result<Media, Failure> {
             "MUSTER_MEDIA_URL",
             "this is no place for photos; it looks like s3://BUCKET/PREFIX or is a folder",
         ),
-    }
-}
-
-fn mirror(value: Option<String>) -> Result<Option<String>, Failure> {
-    let Some(place) = value else { return Ok(None) };
-    let address = place.starts_with("https://") || place.starts_with("http://");
-    if address || Path::new(&place).is_dir() {
-        Ok(Some(place))
-    } else {
-        bad(
-            "MUSTER_MODELS_MIRROR",
-            format!("{place:?} is neither a folder that is there nor an http(s) address"),
-        )
-    }
-}
-
-fn library(value: Option<String>) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = value.map(PathBuf::from) else {
-        return Ok(None);
-    };
-    if path.is_file() {
-        Ok(Some(path))
-    } else {
-        bad(
-            "ORT_DYLIB_PATH",
-            format!(
-                "there is no file {}; unset it to have ONNX Runtime found or fetched",
-                path.display()
-            ),
-        )
     }
 }
 

@@ -41,6 +41,7 @@ kinds! {
         Enrol = "ENROL",
         Identify = "IDENTIFY",
         CheckIn = "CHECK_IN",
+        Reembed = "REEMBED",
         Export = "EXPORT",
     }
     NoticeKind { Marked = "MARKED", Absent = "ABSENT" }

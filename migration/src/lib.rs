@@ -2,7 +2,9 @@
 //! must go on meaning what it meant when it was written.
 
 mod accounts;
+mod erasures;
 mod first;
+mod recognition;
 mod roll;
 mod sql;
 
@@ -17,6 +19,8 @@ impl MigratorTrait for Migrator {
             Box::new(first::First),
             Box::new(accounts::Accounts),
             Box::new(roll::Roll),
+            Box::new(erasures::Erasures),
+            Box::new(recognition::Recognition),
         ]
     }
 }

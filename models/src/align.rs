@@ -1,7 +1,11 @@
 //! Brings a face to the place and size that embedders were trained on: a similarity transform of
 //! its five landmarks onto the five `ArcFace` points, and a warp through it.
 
-use image::{Rgb, RgbImage};
+use fast_image_resize::Resizer;
+use image::RgbImage;
+
+use crate::vision::VisionError;
+use crate::warp::{Part, Way, shrink, warp};
 
 /// Side of an aligned face in pixels.
 pub(crate) const SIDE: u32 = 112;
@@ -25,9 +29,6 @@ pub(crate) const ARCFACE: Landmarks = [
 /// Within this many source pixels a pixel of the result, four neighbours are enough; beyond, the
 /// warp would skip pixels and turn fine detail into noise.
 const WELL_SAMPLED: f64 = 2.0;
-
-/// The most samples along one side of a pixel of the result.
-const MAX_SAMPLES: u32 = 16;
 
 /// `(x, y) -> (a·x - b·y + tx, b·x + a·y + ty)`: rotation, one scale, translation, no reflection.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,74 +96,39 @@ fn mean(points: &Landmarks) -> [f64; 2] {
 
 /// The face as [`SIDE`] x [`SIDE`] pixels with its landmarks on [`ARCFACE`]; black where it reaches
 /// past the picture. `None` where the landmarks coincide.
-pub(crate) fn align(picture: &RgbImage, landmarks: &Landmarks) -> Option<RgbImage> {
-    let back = Similarity::between(landmarks, &ARCFACE)?.inverse();
-    let samples = samples_per_side(back.scale());
-    let (step, share) = (1.0 / f64::from(samples), 1.0 / f64::from(samples * samples));
-    Some(RgbImage::from_fn(SIDE, SIDE, |column, row| {
-        let mut sum = [0.0; 3];
-        for v in 0..samples {
-            let y = f64::from(row) + (f64::from(v) + 0.5) * step - 0.5;
-            for u in 0..samples {
-                let x = f64::from(column) + (f64::from(u) + 0.5) * step - 0.5;
-                let sx = back.a * x - back.b * y + back.tx;
-                let sy = back.b * x + back.a * y + back.ty;
-                add_sample(picture, sx, sy, &mut sum);
-            }
-        }
-        Rgb(sum.map(|value| to_byte(value * share)))
-    }))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "`as` saturates, and the minimum bounds it"
-)]
-fn samples_per_side(step: f64) -> u32 {
-    if step <= WELL_SAMPLED {
-        1
-    } else {
-        (step.ceil() as u32).min(MAX_SAMPLES)
+pub(crate) fn align(
+    picture: &RgbImage,
+    landmarks: &Landmarks,
+    resizer: &mut Resizer,
+) -> Result<Option<RgbImage>, VisionError> {
+    let Some(there) = Similarity::between(landmarks, &ARCFACE) else {
+        return Ok(None);
+    };
+    let back = there.inverse();
+    let way = Way {
+        x: [back.a, -back.b, back.tx],
+        y: [back.b, back.a, back.ty],
+    };
+    if back.scale() <= WELL_SAMPLED {
+        return Ok(Some(warp(picture, &way)));
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a weighted mean of bytes; `as` saturates"
-)]
-fn to_byte(value: f64) -> u8 {
-    (value + 0.5) as u8
-}
-
-/// Adds the bilinear sample at `(x, y)`; what lies outside of the picture counts as black.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "`as` saturates, and far outside of the picture every neighbour is black anyway"
-)]
-fn add_sample(picture: &RgbImage, x: f64, y: f64, sum: &mut [f64; 3]) {
-    let (left, top) = (x.floor(), y.floor());
-    let (right_share, lower_share) = (x - left, y - top);
-    let (left, top) = (left as i64, top as i64);
-    for (dy, row_share) in [(0, 1.0 - lower_share), (1, lower_share)] {
-        for (dx, share) in [(0, 1.0 - right_share), (1, right_share)] {
-            let at = (left.saturating_add(dx), top.saturating_add(dy));
-            let (Ok(column), Ok(row)) = (u32::try_from(at.0), u32::try_from(at.1)) else {
-                continue;
-            };
-            if let Some(pixel) = picture.get_pixel_checked(column, row) {
-                for (total, value) in sum.iter_mut().zip(pixel.0) {
-                    *total += row_share * share * f64::from(value);
-                }
-            }
-        }
-    }
+    // A large face is shrunk to its size in the result first, with every pixel counted.
+    let Some(part) = Part::seen(&way, back.scale(), picture) else {
+        return Ok(Some(RgbImage::new(SIDE, SIDE)));
+    };
+    let (small, way) = shrink(picture, &part, back.scale(), &way, resizer)?;
+    Ok(Some(warp(&small, &way)))
 }
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
+
+    fn align(picture: &RgbImage, landmarks: &Landmarks) -> Option<RgbImage> {
+        super::align(picture, landmarks, &mut Resizer::new()).unwrap()
+    }
 
     #[expect(clippy::cast_possible_truncation, reason = "test data")]
     fn moved(degrees: f64, scale: f64, by: [f64; 2]) -> Landmarks {
@@ -262,5 +228,49 @@ mod tests {
         let aligned = align(&stripes, &moved(0.0, 16.0, [0.0, 0.0])).unwrap();
         let middle = aligned.get_pixel(56, 56).0[0];
         assert!((100..=155).contains(&middle), "{middle}");
+    }
+
+    /// Smooth, so that a misplaced sample shows as a wrong value.
+    fn slopes(side: u32) -> RgbImage {
+        let step = 4080 / side;
+        RgbImage::from_fn(side, side, |x, y| {
+            Rgb([x, y, x.midpoint(y)].map(|at| u8::try_from(at * step / 16).unwrap()))
+        })
+    }
+
+    #[test]
+    fn a_turned_face_is_sampled_where_it_is() {
+        let picture = slopes(816);
+        for scale in [0.5, 1.9, 2.1, 4.0, 6.0] {
+            let landmarks = moved(25.0, scale, [320.0, 60.0]);
+            let aligned = align(&picture, &landmarks).unwrap();
+            let back = Similarity::between(&landmarks, &ARCFACE).unwrap().inverse();
+            let mut inside = 0;
+            for (x, y, pixel) in aligned.enumerate_pixels() {
+                let [sx, sy] = back.apply([x, y].map(f64::from));
+                if (8.0..808.0).contains(&sx) && (8.0..808.0).contains(&sy) {
+                    inside += 1;
+                    let expected = [sx, sy, f64::midpoint(sx, sy)].map(|at| at * 5.0 / 16.0);
+                    for (value, expected) in pixel.0.iter().zip(expected) {
+                        assert!(
+                            (f64::from(*value) - expected).abs() < 2.0,
+                            "{scale}: {x} {y} {value} {expected}"
+                        );
+                    }
+                }
+            }
+            assert!(inside > 4000, "{scale}: {inside}");
+        }
+    }
+
+    #[test]
+    fn a_large_face_that_reaches_past_the_picture_is_black_there() {
+        let white = RgbImage::from_pixel(600, 600, Rgb([255; 3]));
+        let aligned = align(&white, &moved(0.0, 8.0, [-400.0, 0.0])).unwrap();
+        assert_eq!(aligned.get_pixel(20, 20).0, [0; 3]);
+        assert_eq!(aligned.get_pixel(80, 20).0, [255; 3]);
+        assert_eq!(aligned.get_pixel(80, 100).0, [0; 3]);
+        let elsewhere = align(&white, &moved(0.0, 8.0, [5000.0, 0.0])).unwrap();
+        assert_eq!(elsewhere, RgbImage::new(SIDE, SIDE));
     }
 }

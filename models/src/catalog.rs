@@ -117,6 +117,14 @@ pub struct Embedding {
     pub review_threshold: f32,
 }
 
+/// How a liveness model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Liveness {
+    /// How many times the face's box the model sees, at least 1.
+    pub crop: f32,
+}
+
 /// One model.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +151,8 @@ pub struct Entry {
     pub detection: Option<Detection>,
     /// For an embedder.
     pub embedding: Option<Embedding>,
+    /// For a liveness model.
+    pub liveness: Option<Liveness>,
 }
 
 /// The known models, in order of preference.
@@ -234,7 +244,8 @@ impl Entry {
         }
         self.check_input()?;
         self.check_detection()?;
-        self.check_embedding()
+        self.check_embedding()?;
+        self.check_liveness()
     }
 
     fn check_input(&self) -> Result<(), String> {
@@ -288,6 +299,15 @@ impl Entry {
             _ => Ok(()),
         }
     }
+
+    fn check_liveness(&self) -> Result<(), String> {
+        match &self.liveness {
+            None if self.role == Role::Liveness => Err("liveness: is missing".into()),
+            Some(_) if self.role != Role::Liveness => Err("liveness: only for a liveness model".into()),
+            Some(of) if !(of.crop.is_finite() && of.crop >= 1.0) => Err("liveness.crop: at least 1".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Errors of the parser span lines; ours are shown in one.
@@ -307,6 +327,13 @@ mod tests {
         assert_eq!(
             names(Role::Embedder),
             ["face_recognition_sface_2021dec", "mobilefacenet_arcface_128"]
+        );
+        assert_eq!(
+            names(Role::Liveness),
+            [
+                "antispoof_minifasnet_v2_2.7_80x80",
+                "antispoof_minifasnet_v1se_4.0_80x80"
+            ]
         );
         assert!(catalog.find(Role::Detector, "mobilefacenet_arcface_128").is_none());
     }
@@ -343,7 +370,20 @@ mod tests {
             "detection = { score = 0.5, overlap = 0.5 }\nembedding =",
             &[name, "detection"],
         );
-        complains("name = \"mobilefacenet", "nom = \"mobilefacenet", &["entry 3", "nom"]);
+        complains("name = \"mobilefacenet", "nom = \"mobilefacenet", &["entry 5", "nom"]);
+    }
+
+    #[test]
+    fn a_liveness_model_says_how_much_it_sees() {
+        let name = "antispoof_minifasnet_v1se_4.0_80x80";
+        complains("liveness = { crop = 4.0 }\n", "", &[name, "liveness"]);
+        complains("crop = 4.0", "crop = 0.5", &[name, "liveness.crop"]);
+        complains("crop = 4.0", "crop = inf", &[name, "liveness.crop"]);
+        complains(
+            "embedding =",
+            "liveness = { crop = 2.0 }\nembedding =",
+            &["mobilefacenet_arcface_128", "liveness"],
+        );
     }
 
     #[test]

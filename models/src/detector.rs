@@ -9,7 +9,7 @@ use ort::session::{Session, SessionOutputs};
 use crate::catalog::{Detection as Thresholds, Entry, Family, Input};
 use crate::detection::{Detection, MULTIPLE, STRIDES, float, suppress};
 use crate::scrfd;
-use crate::session;
+use crate::session::{self, Means};
 use crate::tiles::Plan;
 use crate::vision::VisionError;
 use crate::yunet;
@@ -36,11 +36,11 @@ pub(crate) struct Detector {
 
 impl Detector {
     /// `model` are the file's bytes after [`prepare`].
-    pub fn open(model: &[u8], entry: &Entry, threads: usize) -> Result<Self, VisionError> {
+    pub fn open(model: &[u8], entry: &Entry, means: impl Into<Means>) -> Result<Self, VisionError> {
         let thresholds = entry
             .detection
             .ok_or_else(|| VisionError::Model(format!("{} is not a detector", entry.name)))?;
-        let session = session::open(model, threads)?;
+        let session = session::open(model, means)?;
         session::input_shape(&session)?;
         Ok(Self {
             session,

@@ -5,7 +5,7 @@ use ort::session::Session;
 
 use crate::align::SIDE;
 use crate::catalog::{Entry, Input};
-use crate::session;
+use crate::session::{self, Means};
 use crate::vision::VisionError;
 
 /// Faces embedded in one run; more gain nothing.
@@ -26,12 +26,12 @@ pub(crate) struct Embedder {
 
 impl Embedder {
     /// `model` are the file's bytes.
-    pub fn open(model: &[u8], entry: &Entry, threads: usize) -> Result<Self, VisionError> {
+    pub fn open(model: &[u8], entry: &Entry, means: impl Into<Means>) -> Result<Self, VisionError> {
         let dimension = entry
             .embedding
             .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", entry.name)))?
             .dimension;
-        let session = session::open(model, threads)?;
+        let session = session::open(model, means)?;
         // Some files fix the batch at one face.
         let batch = match session::input_shape(&session)?.first() {
             Some(1) => 1,

@@ -1,21 +1,23 @@
-//! [`Vision`] by ONNX Runtime: decode, detect, align, embed, judge.
+//! [`Vision`] by ONNX Runtime: decode, detect, align, embed, judge, tell the living.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use fast_image_resize::Resizer;
 use image::RgbImage;
 
 use crate::align::{SIDE, align};
-use crate::catalog::Entry;
 use crate::detection::Detection;
 use crate::detector::{self, Detector};
+use crate::device::Device;
 use crate::embedder::{BATCH, Embedder};
+use crate::embedders::{Embedders, Find, Weights};
+use crate::liveness::Liveness;
 use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
+use crate::prelu;
 use crate::quality;
-use crate::session;
+use crate::session::Means;
 use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
 
 /// A face narrower than this, in pixels of the photo as it was taken, gets no embedding: of faces
@@ -32,86 +34,112 @@ const CROP_SIDE: u32 = 512;
 const CROP_QUALITY: u8 = 88;
 
 /// What [`OnnxVision::load`] needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct VisionConfig {
-    /// The detector's file.
-    pub detector_path: PathBuf,
-    /// The embedder's file.
-    pub embedder_path: PathBuf,
-    /// The detector's entry in the catalog.
-    pub detector: Entry,
-    /// The embedder's entry in the catalog.
-    pub embedder: Entry,
+    /// The detector.
+    pub detector: Weights,
+    /// The embedder that the operator chose.
+    pub embedder: Weights,
+    /// How other embedders are had.
+    pub find_embedder: Find,
+    /// The models that tell liveness together; none where it can't be told.
+    pub liveness: Vec<Weights>,
     /// Photos analysed at a time; 0 counts as 1.
     pub slots: usize,
     /// Threads for each of them; 0 counts as 1.
     pub threads_per_slot: usize,
+    /// What the models run on.
+    pub device: Device,
     /// Photos with more pixels are refused.
     pub max_pixels: u64,
 }
 
-/// What one photo in work needs for itself.
+impl std::fmt::Debug for VisionConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VisionConfig")
+            .field("detector", &self.detector)
+            .field("embedder", &self.embedder)
+            .field("liveness", &self.liveness)
+            .field("slots", &self.slots)
+            .field("threads_per_slot", &self.threads_per_slot)
+            .field("device", &self.device)
+            .field("max_pixels", &self.max_pixels)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one photo in work needs for itself, beside a session of its embedder.
 #[derive(Debug)]
 struct Slot {
     detector: Detector,
-    embedder: Embedder,
+    liveness: Option<Liveness>,
     resizer: Resizer,
 }
 
-/// Detector and embedder, ready to run.
+/// All models, ready to run.
 #[derive(Debug)]
 pub struct OnnxVision {
-    info: EmbedderInfo,
+    embedders: Embedders,
     slots: Pool<Slot>,
+    tells_liveness: bool,
     max_pixels: u64,
 }
 
 impl OnnxVision {
-    /// Loads both models for every slot and runs each once, so that the first photo isn't the slow
-    /// one. The runtime must have been initialised ([`crate::runtime::init`]).
+    /// Loads the models for every slot and runs each, so that the first photo isn't the slow one. The
+    /// runtime must have been initialised ([`crate::runtime::init`]).
     pub fn load(config: &VisionConfig) -> Result<Self, VisionError> {
+        config
+            .device
+            .check_library()
+            .map_err(|error| VisionError::Model(format!("{}: {error}", config.device)))?;
         memory::prepare();
-        let about = |entry: &Entry, error| match error {
-            VisionError::Model(text) => VisionError::Model(format!("{}: {text}", entry.name)),
+        let about = |weights: &Weights, error| match error {
+            VisionError::Model(text) => VisionError::Model(format!("{}: {text}", weights.entry.name)),
             other => other,
         };
-        let detector = session::read(&config.detector_path)
-            .and_then(|model| detector::prepare(&model))
-            .map_err(|error| about(&config.detector, error))?;
-        let embedder = session::read(&config.embedder_path)?;
-        let embedding = config
-            .embedder
-            .embedding
-            .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", config.embedder.name)))?;
-        let threads = config.threads_per_slot;
-        let slots = (0..config.slots.max(1))
-            .map(|_| {
-                let mut slot = Slot {
-                    detector: Detector::open(&detector, &config.detector, threads)
-                        .map_err(|error| about(&config.detector, error))?,
-                    embedder: Embedder::open(&embedder, &config.embedder, threads)
-                        .map_err(|error| about(&config.embedder, error))?,
-                    resizer: Resizer::new(),
-                };
-                let grey = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([127; 3]));
-                slot.detector
-                    .detect(&grey)
-                    .map_err(|error| about(&config.detector, error))?;
-                slot.embedder
-                    .embed(&[&grey])
-                    .map_err(|error| about(&config.embedder, error))?;
-                Ok(slot)
-            })
-            .collect::<Result<_, VisionError>>()?;
-        let info = EmbedderInfo {
-            name: config.embedder.name.clone(),
-            dimension: embedding.dimension,
-            match_threshold: embedding.match_threshold,
-            review_threshold: embedding.review_threshold,
+        let read =
+            |weights: &Weights| prelu::read(&weights.path, &weights.entry).map_err(|error| about(weights, error));
+        let detector = detector::prepare(&read(&config.detector)?).map_err(|error| about(&config.detector, error))?;
+        let liveness = config
+            .liveness
+            .iter()
+            .map(|weights| Ok((weights.entry.clone(), read(weights)?)))
+            .collect::<Result<Vec<_>, VisionError>>()?;
+        let means = Means {
+            threads: config.threads_per_slot,
+            device: config.device,
         };
+        let grey = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([127; 3]));
+        let slot = || {
+            let mut detector = Detector::open(&detector, &config.detector.entry, means)
+                .map_err(|error| about(&config.detector, error))?;
+            detector.detect(&grey).map_err(|error| about(&config.detector, error))?;
+            let mut models = (!liveness.is_empty())
+                .then(|| Liveness::open(&liveness, means))
+                .transpose()?;
+            if let Some(models) = &mut models {
+                let whole = Bounds {
+                    x: 0,
+                    y: 0,
+                    width: SIDE.cast_signed(),
+                    height: SIDE.cast_signed(),
+                };
+                models.of(&grey, whole)?;
+            }
+            Ok(Slot {
+                detector,
+                liveness: models,
+                resizer: Resizer::new(),
+            })
+        };
+        let slots = (0..config.slots.max(1))
+            .map(|_| slot())
+            .collect::<Result<_, VisionError>>()?;
         Ok(Self {
-            info,
+            embedders: Embedders::load(&config.embedder, config.find_embedder.clone(), config.slots, means)?,
             slots: Pool::new(slots),
+            tells_liveness: !liveness.is_empty(),
             max_pixels: config.max_pixels,
         })
     }
@@ -119,23 +147,23 @@ impl OnnxVision {
 
 impl Vision for OnnxVision {
     fn embedder(&self) -> &EmbedderInfo {
-        &self.info
+        self.embedders.chosen()
     }
 
     fn embedder_named(&self, name: &str) -> Result<EmbedderInfo, VisionError> {
-        if name == self.info.name {
-            return Ok(self.info.clone());
-        }
-        Err(VisionError::Model(format!("the embedder {name} is not loaded here")))
+        Ok(self.embedders.get(Some(name))?.info.clone())
     }
 
     fn tells_liveness(&self) -> bool {
-        false
+        self.tells_liveness
     }
 
     fn analyse(&self, photo: &[u8], ask: &Ask, observe: Observer<'_>) -> Result<Analysis, VisionError> {
-        if let Some(name) = &ask.embedder {
-            self.embedder_named(name)?;
+        let embedder = self.embedders.get(ask.embedder.as_deref())?;
+        if ask.liveness && !self.tells_liveness {
+            return Err(VisionError::Model(
+                "liveness can't be told without its models; get them with `muster models fetch`".into(),
+            ));
         }
         let begin = |stage| match observe(stage) {
             ControlFlow::Continue(()) => Ok(Instant::now()),
@@ -144,6 +172,8 @@ impl Vision for OnnxVision {
         // First, so that it is dropped last.
         let _memory = GiveBack;
         let mut slot = self.slots.borrow();
+        // There are as many as slots, so this one waits for nobody.
+        let mut embedder = embedder.sessions.borrow();
         let mut timings = Timings::default();
 
         let started = begin(Stage::Decoding)?;
@@ -157,7 +187,12 @@ impl Vision for OnnxVision {
         let started = begin(Stage::Embedding)?;
         let mut faces = Vec::with_capacity(found.len());
         for batch in found.chunks(BATCH) {
-            slot.describe(&picture, batch, &mut faces)?;
+            slot.describe(&picture, batch, &mut embedder, &mut faces)?;
+        }
+        if let Some(liveness) = slot.liveness.as_mut().filter(|_| ask.liveness) {
+            for face in &mut faces {
+                face.liveness = Some(liveness.of(&picture, face.bounds)?);
+            }
         }
         timings.embed_ms = milliseconds(started);
 
@@ -173,7 +208,13 @@ impl Vision for OnnxVision {
 
 impl Slot {
     /// Appends a face for each detection that lies in the picture.
-    fn describe(&mut self, picture: &RgbImage, found: &[Detection], faces: &mut Vec<Face>) -> Result<(), VisionError> {
+    fn describe(
+        &mut self,
+        picture: &RgbImage,
+        found: &[Detection],
+        embedder: &mut Embedder,
+        faces: &mut Vec<Face>,
+    ) -> Result<(), VisionError> {
         let first = faces.len();
         let mut aligned = Vec::with_capacity(found.len());
         for detection in found {
@@ -181,7 +222,7 @@ impl Slot {
                 continue;
             };
             // Landmarks in one point make no face that could be turned upright.
-            let upright = align(picture, &detection.landmarks);
+            let upright = align(picture, &detection.landmarks, &mut self.resizer)?;
             let black;
             let seen = if let Some(upright) = &upright {
                 upright
@@ -207,7 +248,7 @@ impl Slot {
             .filter(|(face, _)| wanted(face))
             .filter_map(|(_, upright)| upright.as_ref())
             .collect();
-        let vectors = self.embedder.embed(&inputs)?;
+        let vectors = embedder.embed(&inputs)?;
         for (face, vector) in faces[first..].iter_mut().filter(|face| wanted(face)).zip(vectors) {
             face.embedding = Some(vector);
         }

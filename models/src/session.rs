@@ -5,6 +5,7 @@ use std::path::Path;
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::{TensorRef, ValueType};
 
+use crate::device::Device;
 use crate::vision::VisionError;
 
 /// Any failure of the runtime, in one line.
@@ -18,20 +19,39 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, VisionError> {
     std::fs::read(path).map_err(|error| VisionError::Model(format!("{} can't be read: {error}", path.display())))
 }
 
-/// A session on the CPU with that many threads.
+/// What a session may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Means {
+    /// Threads of the processor; 0 counts as 1.
+    pub threads: usize,
+    /// What it runs on.
+    pub device: Device,
+}
+
+/// So many threads of the processor and nothing else.
+impl From<usize> for Means {
+    fn from(threads: usize) -> Self {
+        Self {
+            threads,
+            device: Device::Cpu,
+        }
+    }
+}
+
+/// A session of a model, given as its file's bytes.
 ///
-/// Without arena and without memory patterns: both keep what the largest photo so far needed, for
-/// each session, and photos come in all sizes. Without spinning, because threads that wait for work
-/// by turning round and round take the processor from the other slots, the database and a laptop's
-/// battery.
-pub(crate) fn open(model: &[u8], threads: usize) -> Result<Session, VisionError> {
+/// Without memory patterns: they keep what the largest photo so far needed, for each session, and
+/// photos come in all sizes. Without spinning, because threads that wait for work by turning round
+/// and round take the processor from the other slots, the database and a laptop's battery.
+pub(crate) fn open(model: &[u8], means: impl Into<Means>) -> Result<Session, VisionError> {
+    let means = means.into();
     let environment = crate::runtime::environment().map_err(|error| failed(&error))?;
     let build = || -> ort::Result<Session> {
         Session::builder(environment)?
-            .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(false).build()])?
+            .with_execution_providers(means.device.providers())?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_memory_pattern(false)?
-            .with_intra_threads(threads.max(1))?
+            .with_intra_threads(means.threads.max(1))?
             .with_inter_threads(1)?
             .with_intra_op_spinning(false)?
             .commit_from_memory(model)

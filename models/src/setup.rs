@@ -1,8 +1,11 @@
 //! From an operator's settings to a working [`OnnxVision`], and the three commands about models.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry, Role};
+use crate::device::Device;
+use crate::embedders::{Find, Weights};
 use crate::onnx::{OnnxVision, VisionConfig};
 use crate::runtime::{self, Places, one_line};
 use crate::store::{FetchError, Store};
@@ -29,6 +32,8 @@ pub struct Settings {
     pub slots: usize,
     /// Threads for each of them; 0 counts as 1.
     pub threads: usize,
+    /// What the models run on.
+    pub device: Device,
 }
 
 /// How a download shows itself.
@@ -93,22 +98,48 @@ impl From<runtime::RuntimeError> for SetupError {
     }
 }
 
-/// Fetches runtime and weights where they are missing, checks them, loads and warms them. Blocking.
+/// Fetches runtime and weights where they are missing, checks them, loads and warms them. Without the models of
+/// liveness it does without liveness. Blocking.
 pub fn prepare(settings: &Settings) -> Result<OnnxVision, SetupError> {
+    settings.device.check_built().map_err(|error| SetupError::new(&error))?;
     let setup = Setup::new(settings)?;
-    let (detector, detector_path) = setup.ensure(Role::Detector, Progress::Bar)?;
-    let (embedder, embedder_path) = setup.ensure(Role::Embedder, Progress::Bar)?;
+    let detector = setup.ensure(Role::Detector, Progress::Bar)?;
+    let embedder = setup.ensure(Role::Embedder, Progress::Bar)?;
+    let liveness = setup.ensure_liveness(Progress::Bar).unwrap_or_else(|error| {
+        tracing::warn!("a picture of a person can't be told from the person: {error}");
+        Vec::new()
+    });
     setup.places().init()?;
     OnnxVision::load(&VisionConfig {
-        detector_path,
-        embedder_path,
-        detector: detector.clone(),
-        embedder: embedder.clone(),
+        detector,
+        embedder,
+        find_embedder: finder(settings.clone()),
+        liveness,
         slots: settings.slots,
         threads_per_slot: settings.threads,
+        device: settings.device,
         max_pixels: picture::MAX_PIXELS,
     })
     .map_err(|error| SetupError::new(&format!("{error}; run `muster models check`, or choose another model")))
+}
+
+/// Fetches embedders by their names in the catalog, where they are missing.
+fn finder(settings: Settings) -> Find {
+    Arc::new(move |name| {
+        let find = || -> Result<Weights, SetupError> {
+            let setup = Setup::new(&settings)?;
+            let store = setup.store();
+            let found = store.candidates(&setup.catalog, Role::Embedder, Some(name))?;
+            let entry = found
+                .first()
+                .ok_or_else(|| SetupError(format!("there is no embedder named {name:?}")))?;
+            Ok(Weights {
+                path: store.ensure(entry, Progress::Silent)?,
+                entry: (*entry).clone(),
+            })
+        };
+        find().map_err(|error| error.to_string())
+    })
 }
 
 /// Every model of the catalog, and the runtime, and how each stands by size alone. Fetches nothing.
@@ -134,14 +165,23 @@ pub fn check(settings: &Settings) -> Result<Vec<Row>, SetupError> {
     setup.rows(|entry| setup.store().verify(entry), state)
 }
 
-/// Fetches what the settings lead to: the runtime, the detector, the embedder. Answers those rows.
+/// Fetches what the settings lead to: the runtime, the detector, the embedder, the models of liveness. Answers those
+/// rows; of liveness, which nothing else needs, also what can't be had.
 pub fn fetch(settings: &Settings, progress: Progress) -> Result<Vec<Row>, SetupError> {
     let setup = Setup::new(settings)?;
     let library = setup.places().ensure()?;
     let mut rows = vec![runtime_row(State::Ready, library)];
     for role in [Role::Detector, Role::Embedder] {
-        let (entry, path) = setup.ensure(role, progress)?;
-        rows.push(row(entry, true, State::Ready, path));
+        let Weights { entry, path } = setup.ensure(role, progress)?;
+        rows.push(row(&entry, true, State::Ready, path));
+    }
+    let fetched = setup.ensure_liveness(progress);
+    if let Err(error) = &fetched {
+        tracing::warn!("a picture of a person can't be told from the person: {error}");
+    }
+    for entry in setup.catalog.of(Role::Liveness) {
+        let (store, selected) = (setup.store(), fetched.is_ok());
+        rows.push(row(entry, selected, store.glance(entry), store.path(entry)));
     }
     Ok(rows)
 }
@@ -189,21 +229,42 @@ impl<'s> Setup<'s> {
     }
 
     /// The first candidate that can be had.
-    fn ensure(&self, role: Role, progress: Progress) -> Result<(&Entry, PathBuf), SetupError> {
+    fn ensure(&self, role: Role, progress: Progress) -> Result<Weights, SetupError> {
         let mut first = None;
         for entry in self.candidates(role)? {
             match self.store().ensure(entry, progress) {
-                Ok(path) => return Ok((entry, path)),
+                Ok(path) => {
+                    return Ok(Weights {
+                        entry: entry.clone(),
+                        path,
+                    });
+                }
                 Err(error) => first = first.or(Some(error)),
             }
         }
         Err(first.map_or_else(|| SetupError(format!("the catalog has no {role}")), Into::into))
     }
 
+    /// All models of liveness: what they say is averaged, so that one alone would say something else.
+    fn ensure_liveness(&self, progress: Progress) -> Result<Vec<Weights>, SetupError> {
+        let store = self.store();
+        let one = |entry: &Entry| {
+            Ok(Weights {
+                path: store.ensure(entry, progress)?,
+                entry: entry.clone(),
+            })
+        };
+        self.catalog.of(Role::Liveness).map(one).collect()
+    }
+
     fn rows(&self, state: impl Fn(&Entry) -> State, runtime: State) -> Result<Vec<Row>, SetupError> {
         let mut selected = Vec::new();
         for role in [Role::Detector, Role::Embedder] {
             selected.extend(self.candidates(role)?.first().map(|entry| entry.name.as_str()));
+        }
+        let liveness: Vec<&Entry> = self.catalog.of(Role::Liveness).collect();
+        if liveness.iter().all(|entry| self.store().glance(entry) == State::Ready) {
+            selected.extend(liveness.iter().map(|entry| entry.name.as_str()));
         }
         let library = self.places().find().unwrap_or_else(|| self.settings.models_dir.clone());
         let models = self.catalog.entries().iter().map(|entry| {

@@ -1,5 +1,6 @@
-//! Frees the fixed sizes of an ONNX file. `YuNet`'s file demands 640 x 640 though its graph takes
-//! any multiple of 32, so the dimensions that its header declares are replaced by names.
+//! Changes an ONNX file without knowing all of it, and frees its fixed sizes so: `YuNet`'s file
+//! demands 640 x 640 though its graph takes any multiple of 32, so the dimensions that its header
+//! declares are replaced by names.
 //!
 //! An ONNX file is a protocol buffer. Generated code would drop what it doesn't know, so this walks
 //! the wire format, changes the few fields in question and copies every other byte as it stands.
@@ -10,8 +11,10 @@
 pub(crate) struct WireError;
 
 /// Field numbers of `onnx.proto3`.
-mod number {
+pub(crate) mod number {
     pub const MODEL_GRAPH: u64 = 7;
+    pub const MODEL_OPSET_IMPORT: u64 = 8;
+    pub const GRAPH_NODE: u64 = 1;
     pub const GRAPH_INITIALIZER: u64 = 5;
     pub const GRAPH_INPUT: u64 = 11;
     pub const GRAPH_OUTPUT: u64 = 12;
@@ -108,7 +111,7 @@ fn nested(message: &[u8], path: &[u64], change: &Change<'_>) -> Result<Vec<u8>, 
 }
 
 /// The bytes of a field, empty where it is absent.
-fn text(message: &[u8], number: u64) -> Result<&[u8], WireError> {
+pub(crate) fn text(message: &[u8], number: u64) -> Result<&[u8], WireError> {
     for field in fields(message) {
         let field = field?;
         if let (true, Some(payload)) = (field.number == number, field.payload) {
@@ -118,12 +121,14 @@ fn text(message: &[u8], number: u64) -> Result<&[u8], WireError> {
     Ok(&[])
 }
 
-struct Field<'a> {
-    number: u64,
+/// A field of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    pub number: u64,
     /// Tag and value as they stand.
-    whole: &'a [u8],
+    pub whole: &'a [u8],
     /// Of a length-delimited field, what it holds.
-    payload: Option<&'a [u8]>,
+    pub payload: Option<&'a [u8]>,
 }
 
 enum Edit {
@@ -148,7 +153,8 @@ fn rewrite<'a>(
     Ok(out)
 }
 
-fn fields(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, WireError>> {
+/// The fields of a message in their order; after the first fault there are no more.
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, WireError>> {
     let mut rest = message;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -201,10 +207,16 @@ fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value.to_le_bytes()[0]);
 }
 
-fn put_bytes(number: u64, payload: &[u8], out: &mut Vec<u8>) {
-    put_varint(number << 3 | 2, out);
-    put_varint(payload.len() as u64, out);
+/// Appends a length-delimited field.
+pub(crate) fn put_bytes(number: u64, payload: &[u8], out: &mut Vec<u8>) {
+    put_header(number, payload.len(), out);
     out.extend_from_slice(payload);
+}
+
+/// Appends what stands before the `length` bytes of a length-delimited field.
+pub(crate) fn put_header(number: u64, length: usize, out: &mut Vec<u8>) {
+    put_varint(number << 3 | 2, out);
+    put_varint(length as u64, out);
 }
 
 #[cfg(test)]

@@ -288,6 +288,55 @@ fn a_bad_photo_is_the_photos_fault() {
 }
 
 #[test]
+fn liveness_is_told_where_it_is_asked_for() {
+    let (Some(vision), Some(faces)) = (vision(), faces()) else {
+        return;
+    };
+    assert!(vision.tells_liveness());
+    let photo = std::fs::read(faces.join("class/1.jpg")).unwrap();
+    let of = |liveness| {
+        let ask = Ask {
+            liveness,
+            ..Ask::default()
+        };
+        let analysis = vision.analyse(&photo, &ask, &|_| ControlFlow::Continue(())).unwrap();
+        analysis.faces.iter().map(|face| face.liveness).collect::<Vec<_>>()
+    };
+    let told = of(true);
+    assert!(!told.is_empty());
+    for live in &told {
+        assert!(live.is_some_and(|live| (0.0..=1.0).contains(&live)), "{live:?}");
+    }
+    assert_eq!(told, of(true));
+    assert!(of(false).iter().all(Option::is_none));
+}
+
+#[test]
+fn an_embedder_is_asked_by_its_name() {
+    let (Some(vision), Some(faces)) = (vision(), faces()) else {
+        return;
+    };
+    let photo = std::fs::read(faces.join("class/1.jpg")).unwrap();
+    let by = |name: &str| {
+        let ask = Ask {
+            embedder: Some(name.into()),
+            ..Ask::default()
+        };
+        vision.analyse(&photo, &ask, &|_| ControlFlow::Continue(()))
+    };
+    let chosen = vision.embedder().name.clone();
+    assert_eq!(vision.embedder_named(&chosen).unwrap(), *vision.embedder());
+    let (named, unnamed) = (by(&chosen).unwrap(), analyse(vision, &faces.join("class/1.jpg")));
+    assert_eq!(named.faces[0].embedding, unnamed.faces[0].embedding);
+    for error in [
+        by("nobody's").unwrap_err(),
+        vision.embedder_named("nobody's").unwrap_err(),
+    ] {
+        assert!(matches!(error, VisionError::Model(text) if text.contains("choose one of") && text.contains(&chosen)));
+    }
+}
+
+#[test]
 fn slots_work_side_by_side_with_the_same_result() {
     let (Some(vision), Some(faces)) = (vision(), faces()) else {
         return;

@@ -1,8 +1,10 @@
 //! What an update says of a field: nothing, that it is cleared, or its new value.
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Change<T> {
     #[default]
     Unchanged,

@@ -4,7 +4,7 @@
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
 
-use crate::id::SessionId;
+use crate::id::{JobId, SessionId};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -46,6 +46,7 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     Session(SessionId),
+    Job(JobId),
 }
 
 impl Error {
@@ -64,12 +65,12 @@ impl Error {
         }
     }
 
-    /// A conflict with a session that is named by its id alone.
-    pub fn conflict_with(reason: &'static str, session: SessionId, message: impl Into<String>) -> Self {
+    /// A conflict with something that is named by its id alone.
+    pub fn conflict_with(reason: &'static str, about: About, message: impl Into<String>) -> Self {
         Self::Conflict {
             reason,
             message: message.into(),
-            about: Some(About::Session(session)),
+            about: Some(about),
         }
     }
 
@@ -90,6 +91,15 @@ impl Error {
             Self::UnsupportedMedia(_) => "UNSUPPORTED_MEDIA",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// The same of an input field by another name, where this one is not the caller's own.
+    #[must_use]
+    pub(crate) fn of_field(self, name: &'static str) -> Self {
+        match self {
+            Self::Invalid { message, .. } => Self::Invalid { field: name, message },
+            other => other,
         }
     }
 

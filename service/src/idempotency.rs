@@ -74,6 +74,14 @@ pub(crate) async fn find<A: DeserializeOwned>(
     Ok(Some(serde_json::from_value(row.answer)?))
 }
 
+/// Lets the answers go that nobody asks for again.
+pub async fn sweep(service: &Service) -> Result<()> {
+    let since = service.now() - KEPT;
+    let gone = "DELETE FROM idempotency WHERE created_at <= $1";
+    service.db.writer().run(gone, vec![since.into()]).await?;
+    Ok(())
+}
+
 /// Keeps the answer; false where another request with the key was faster: roll back and
 /// [`find`] its answer.
 pub(crate) async fn keep(

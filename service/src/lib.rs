@@ -83,7 +83,7 @@ pub struct Inner {
     /// Bounds the work that fills a core, such as pictures drawn for a viewer.
     cores: Arc<Semaphore>,
     hashing: accounts::Hashing,
-    galleries: recognition::gallery::Cache,
+    galleries: recognition::kept::Cache,
     turns: rates::Turns,
 }
 
@@ -102,7 +102,7 @@ impl Service {
             hub: Hub::default(),
             cores: Arc::new(Semaphore::new(cores)),
             hashing: accounts::Hashing::new(cores),
-            galleries: recognition::gallery::Cache::default(),
+            galleries: recognition::kept::Cache::default(),
             turns: rates::Turns::default(),
             parts,
         }))
@@ -125,7 +125,7 @@ impl Service {
         self.hashing().runs()
     }
 
-    pub(crate) fn galleries(&self) -> &recognition::gallery::Cache {
+    pub(crate) fn galleries(&self) -> &recognition::kept::Cache {
         &self.0.galleries
     }
 

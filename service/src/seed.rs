@@ -1,7 +1,7 @@
 //! A made-up school, the same at every run with the same seed: for measuring, and for trying things
 //! at a size that nobody types in. Its people have no faces and no addresses.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, TimeZone, Utc, Weekday};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use sea_orm::ConnectionTrait;
@@ -26,6 +26,8 @@ const TEACHES: usize = 6;
 /// The day is full of lessons, one behind the other.
 const FIRST_HOUR: i64 = 8;
 const LESSONS_A_DAY: usize = 8;
+const EARLIEST_YEAR: i32 = 1971;
+const LATEST_YEAR: i32 = 9000;
 
 /// What is to be made.
 #[derive(Clone, Debug)]
@@ -58,6 +60,10 @@ impl Sower {
     fn id(&mut self, at: DateTime<Utc>) -> Uuid {
         let mut random = [0; 10];
         self.random.fill_bytes(&mut random);
+        // Those of two schools with one seed differ.
+        for (byte, own) in random.iter_mut().zip(self.organization.0.as_bytes().iter().rev()) {
+            *byte ^= own;
+        }
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
@@ -86,13 +92,22 @@ pub async fn seed(
             "an organization has this name already; give another one",
         ));
     }
+    let classes = (plan.students * CLASSES_EACH / CLASS_SIZE).max(1);
+    let begins = begins(plan, plan.sessions.div_ceil(classes));
+    if begins.is_none_or(|day| day.year() < EARLIEST_YEAR) || plan.last.year() > LATEST_YEAR {
+        return Err(Error::invalid(
+            "sessions",
+            format!(
+                "each class meets once a week: so many sessions would not fit between {EARLIEST_YEAR} and {LATEST_YEAR}"
+            ),
+        ));
+    }
     let (organization, _) = accounts::found(service, scope, &plan.organization, Some(&plan.timezone), admin).await?;
     let mut sower = Sower {
         random: StdRng::seed_from_u64(plan.seed),
         organization,
         now: service.now(),
     };
-    let classes = (plan.students * CLASSES_EACH / CLASS_SIZE).max(1);
     let tx = service.begin().await?;
     let people = people(&tx, &mut sower, plan, classes).await?;
     let zone = zone_of(&tx, organization).await?;
@@ -183,7 +198,7 @@ async fn venues(tx: &Tx<'_>, sower: &mut Sower, begun: DateTime<Utc>) -> Result<
 
 async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> Result<People> {
     let organization_id = sower.organization.0;
-    let begun = begins(plan, plan.sessions.div_ceil(classes));
+    let begun = begins(plan, plan.sessions.div_ceil(classes)).unwrap_or_default();
     let begun = begun.and_time(chrono::NaiveTime::MIN).and_utc();
     let department_ids = departments(tx, sower, begun).await?;
     let mut persons = Vec::new();
@@ -274,9 +289,9 @@ async fn people(tx: &Tx<'_>, sower: &mut Sower, plan: &Plan, classes: usize) -> 
 }
 
 /// The Monday so many weeks before the end of the plan's last week.
-fn begins(plan: &Plan, weeks: usize) -> NaiveDate {
-    let monday = plan.last.week(Weekday::Mon).first_day();
-    monday - Days::new(7 * (weeks as u64).saturating_sub(1))
+fn begins(plan: &Plan, weeks: usize) -> Option<NaiveDate> {
+    let monday = plan.last.week(Weekday::Mon).checked_first_day()?;
+    monday.checked_sub_days(Days::new((weeks as u64).saturating_sub(1).checked_mul(7)?))
 }
 
 /// The meetings of a class, a week apart, with everybody's marks; answers how many marks.
@@ -291,13 +306,14 @@ async fn meetings(
 ) -> Result<usize> {
     let organization_id = sower.organization.0;
     let (mut sessions, mut marks, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    let first = begins(plan, count) + Days::new((class % 5) as u64);
+    let first = begins(plan, count).unwrap_or_default() + Days::new((class % 5) as u64);
     let lesson = (class / 5) % LESSONS_A_DAY;
     for week in 0..count {
-        // In the plan's last week days may lie behind its last day; those meetings come a week earlier.
+        // In the plan's last week days may lie behind its last day: the class meets a week earlier, on
+        // the day before its first.
         let mut day = first + Days::new(7 * week as u64);
         if day > plan.last {
-            day = day - Days::new(7);
+            day = first - Days::new(7);
         }
         let hour = FIRST_HOUR + i64::try_from(lesson).unwrap_or_default();
         let midnight = day.and_time(chrono::NaiveTime::MIN);

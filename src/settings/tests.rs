@@ -147,6 +147,7 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
         ("SMTP_URL", |r, v| r.smtp_url = v, &["mail", "http://host", "smtp://"]),
         ("MUSTER_LOG", |r, v| r.log = v, &["info,=", "service=loud"]),
         ("MUSTER_LOG_FORMAT", |r, v| r.log_format = v, &["xml"]),
+        ("MUSTER_DEVICE", |r, v| r.device = v, &["gpu", "cuda:x", "cpu:0"]),
         (
             "MUSTER_WORKERS",
             |r, v| r.workers = v,
@@ -204,6 +205,7 @@ fn good_values_are_taken() {
             |r, v| r.log = v,
             &["debug", "info,service=debug", "warn,sqlx::query=off"],
         ),
+        (|r, v| r.device = v, &["cpu"]),
         (|r, v| r.workers = v, &["1", "256"]),
         (
             |r, v| r.public_url = v,
@@ -274,4 +276,17 @@ fn threads_and_slots_fill_the_cores_once() {
         let models = read(|raw| raw.workers = Some(workers.into())).unwrap().models;
         assert!(models.threads >= 1 && (models.threads == 1 || models.threads * models.slots <= cores()));
     }
+}
+
+/// Never the processor in silence.
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn cuda_is_refused_where_it_was_not_built() {
+    let Err(Failure::Usage(text)) = read(|raw| raw.device = Some("cuda:1".into())) else {
+        panic!("it was taken");
+    };
+    assert!(
+        text.starts_with("MUSTER_DEVICE: ") && text.contains("--features cuda"),
+        "{text}"
+    );
 }

@@ -165,8 +165,8 @@ impl Vision for FakeVision {
                 too_small,
                 embedding: (!too_small).then(|| embedding(*colour, &embedder)),
                 liveness: ask.liveness.then_some(0.95),
-                crop: picture::encode_jpeg(&RgbImage::from_pixel(8, 8, Rgb(*colour)), 80)
-                    .map_err(|e| VisionError::Model(e.to_string()))?,
+                // A photo of that person again, in their very colour.
+                crop: self::photo(&[*colour]).to_vec(),
             });
         }
         stage(Stage::Embedding)?;

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
-use crate::fake::FakeVision;
+use crate::fake::{EMBEDDERS, FakeVision};
 use crate::postgres::{self, TestDatabase};
 use crate::process::Process;
 use crate::{faces, redis};
@@ -309,8 +309,15 @@ impl World {
 
     /// One more worker with the fake vision: a process, or on the embedded default a part of this one.
     pub async fn hire(&mut self) {
+        self.hire_with(EMBEDDERS[0]).await;
+    }
+
+    /// The same with this of the fake embedders.
+    pub async fn hire_with(&mut self, embedder: &str) {
         if !self.apis.is_empty() {
-            let worker = self.start("worker").await;
+            let mut settings: Vec<(&str, &str)> = self.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            settings.push(("MUSTER_TEST_EMBEDDER", embedder));
+            let worker = Process::start("worker", &settings).await;
             self.workers.push(worker);
             return;
         }
@@ -318,7 +325,7 @@ impl World {
         let service = self.twin(|parts| parts.wake = wake);
         let leave = self.shutdown.child_token();
         let token = leave.clone();
-        let (_, vision) = watch::channel(Some(Arc::new(FakeVision::default()) as Arc<dyn Vision>));
+        let (_, vision) = watch::channel(Some(Arc::new(FakeVision::with_embedder(embedder)) as Arc<dyn Vision>));
         let work = tokio::spawn(worker::run(service, consumer, vision, 2, token));
         self.hired.push((leave, work));
     }

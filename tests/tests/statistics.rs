@@ -9,7 +9,7 @@ use service::kinds::Role;
 use tests::both;
 use tests::client::{Client, code};
 use tests::school::School;
-use tests::world::World;
+use tests::world::{Setup, World};
 
 const SUM: &str = "sessions expected present late excused absent unmarked rate";
 /// It begins on the last day of a week and ends on the first of another.
@@ -354,6 +354,15 @@ async fn pages(world: World) {
     drop(term.world);
 }
 
-both!(a_term_has_exact_numbers, exact_numbers);
-both!(a_student_sees_their_own_alone, own_alone);
-both!(every_page_while_lists_grow, pages);
+both!(a_term_has_exact_numbers, exact_numbers, |setup| Setup {
+    workers: 0,
+    ..setup
+});
+both!(a_student_sees_their_own_alone, own_alone, |setup| Setup {
+    workers: 0,
+    ..setup
+});
+both!(every_page_while_lists_grow, pages, |setup| Setup {
+    workers: 0,
+    ..setup
+});

@@ -6,34 +6,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use models::{Analysis, Ask, Vision, VisionError};
+use models::{Analysis, Ask, EmbedderInfo, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto, PhotoToRead, Quality, Seen, SeenFace};
+use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
 use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::lease::{Held, Lease};
+use crate::reembed::reembed;
 use crate::stages::Reporter;
 
 /// Why a job did not come to its end.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
+pub(crate) enum Stop {
     /// The photo is to blame: the same photo will never do.
     #[error("{}", .0.code)]
     Refused(Failure),
     #[error("the models failed: {0}")]
     Model(String),
+    /// The embedder of the organization's gallery, or of the one to be.
+    #[error("the embedder {name} cannot be had: {error}")]
+    NoEmbedder { name: String, error: String },
     #[error("lease lost")]
     Lost,
     #[error("shutdown")]
     Leaving,
+    /// Something more urgent waits, or what was read has changed: it is begun anew.
+    #[error("put back")]
+    Again,
     #[error(transparent)]
-    Service(#[from] Error),
+    Service(Error),
     #[error("panicked")]
     Panicked,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Conflict { reason: LEASE_LOST, .. } => Self::Lost,
+            Error::Conflict {
+                reason: GALLERY_SWITCHED,
+                ..
+            } => Self::Again,
+            other => Self::Service(other),
+        }
+    }
 }
 
 /// Handles a claimed job to its end, its release or its failure.
@@ -102,7 +122,7 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
     };
     match stop {
         Stop::Refused(failure) => Outcome::Fail(failure.clone()),
-        Stop::Leaving | Stop::Lost => blameless(Duration::ZERO),
+        Stop::Leaving | Stop::Lost | Stop::Again => blameless(Duration::ZERO),
         Stop::Service(error) if error.is_transient() => {
             tracing::warn!(%error, "put back until it is reachable again");
             blameless(Duration::from_secs(2))
@@ -117,6 +137,14 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
             again(Failure {
                 code: "MODEL_UNAVAILABLE",
                 message: "The face models failed on this photo".into(),
+                retryable: true,
+            })
+        }
+        Stop::NoEmbedder { name, error } => {
+            tracing::error!(embedder = name, %error, "the gallery's embedder cannot be had here");
+            again(Failure {
+                code: "MODEL_UNAVAILABLE",
+                message: format!("The face model {name}, which the gallery is made with, cannot be had"),
                 retryable: true,
             })
         }
@@ -143,14 +171,26 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What the service knows of the models' embedder.
-pub(crate) fn embedder(models: &dyn Vision) -> Embedder {
-    let info = models.embedder();
+/// What the service knows of an embedder.
+pub(crate) fn embedder(info: &EmbedderInfo) -> Embedder {
     Embedder {
         name: info.name.clone(),
         match_threshold: info.match_threshold,
         review_threshold: info.review_threshold,
     }
+}
+
+/// The embedder of that name, which may have to be fetched first.
+pub(crate) async fn named(models: Arc<dyn Vision>, name: String) -> Result<Embedder, Stop> {
+    tokio::task::spawn_blocking(move || match models.embedder_named(&name) {
+        Ok(info) => Ok(embedder(&info)),
+        Err(error) => Err(Stop::NoEmbedder {
+            name,
+            error: error.to_string(),
+        }),
+    })
+    .await
+    .map_err(|_| Stop::Panicked)?
 }
 
 async fn work(
@@ -159,23 +199,39 @@ async fn work(
     models: Arc<dyn Vision>,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
 ) -> Result<(), Stop> {
-    if claim.kind == JobKind::Export {
-        return match reports::export(service, claim).await {
-            Ok(None) => Ok(()),
-            Ok(Some(failure)) => Err(Stop::Refused(failure)),
-            Err(Error::Conflict { reason: LEASE_LOST, .. }) => Err(Stop::Lost),
-            Err(error) => Err(Stop::Service(error)),
-        };
+    match claim.kind {
+        JobKind::Export => {
+            let made = tokio::select! {
+                made = reports::export(service, claim) => made,
+                stop = no_longer(&held) => return Err(stop),
+            };
+            return match made {
+                Ok(None) => Ok(()),
+                Ok(Some(failure)) => Err(Stop::Refused(failure)),
+                Err(error) => Err(error.into()),
+            };
+        }
+        JobKind::Reembed => return reembed(service, claim, models, held).await,
+        JobKind::Recognize | JobKind::Enrol | JobKind::Identify | JobKind::CheckIn => {}
     }
-    let embedder = embedder(&*models);
+    // One embedder from the first face to the last comparison, whatever the gallery goes over to.
+    let embedder = match &claim.gallery_model {
+        Some(name) => named(models.clone(), name.clone()).await?,
+        None => embedder(models.embedder()),
+    };
+    let ask = Ask {
+        embedder: Some(embedder.name.clone()),
+        ..Ask::default()
+    };
     let photos = recognition::photos_to_read(service, claim).await?;
     let reporter = Reporter::start(service, claim);
     let mut looked = Vec::with_capacity(photos.len());
     let count = photos.len();
     for (place, photo) in photos.into_iter().enumerate() {
-        let bytes = fetch(service, &photo).await?;
+        let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
+        let bytes = fetch(service, key).await?;
         let report = reporter.of_photo(place, count);
-        let seen = look(models.clone(), bytes, held.clone(), report).await;
+        let seen = look(models.clone(), bytes, ask.clone(), held.clone(), report).await;
         let seen = match (seen, claim.kind) {
             (Ok(seen), _) => Some(seen),
             // Each photo of an enrolment has a result of its own.
@@ -185,47 +241,64 @@ async fn work(
         looked.push(EnrolledPhoto { photo, seen });
     }
     reporter.matching().await;
-    let written = match claim.kind {
-        JobKind::Enrol => recognition::enrol(service, claim, &embedder, &looked).await,
-        JobKind::Recognize | JobKind::Identify | JobKind::CheckIn | JobKind::Export => {
-            let Some(EnrolledPhoto {
-                photo,
-                seen: Some(seen),
-            }) = looked.pop()
-            else {
-                return Err(Stop::Service(Error::NotFound("photo")));
-            };
-            match claim.kind {
-                JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await,
-                JobKind::CheckIn => match recognition::check_in(service, claim, &embedder, &photo, seen).await {
-                    Ok(Some(failure)) => return Err(Stop::Refused(failure)),
-                    other => other.map(|_| ()),
-                },
-                _ => recognition::identify(service, claim, &embedder, &photo, seen).await,
+    if claim.kind == JobKind::Enrol {
+        return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
+    }
+    let Some(EnrolledPhoto {
+        photo,
+        seen: Some(seen),
+    }) = looked.pop()
+    else {
+        return Err(Stop::Service(Error::NotFound("photo")));
+    };
+    match claim.kind {
+        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await?,
+        JobKind::CheckIn => {
+            if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
+                return Err(Stop::Refused(failure));
             }
         }
-    };
-    written.map_err(|error| match error {
-        Error::Conflict { reason: LEASE_LOST, .. } => Stop::Lost,
-        other => Stop::Service(other),
-    })
+        _ => recognition::identify(service, claim, &embedder, &photo, seen).await?,
+    }
+    Ok(())
 }
 
-async fn fetch(service: &Service, photo: &PhotoToRead) -> Result<Bytes, Stop> {
-    let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
+/// Why what no longer holds its job stops.
+fn why(held: Held) -> Stop {
+    match held {
+        Held::Lost => Stop::Lost,
+        Held::Away => Stop::Service(Error::Unavailable("The database")),
+        Held::Yes | Held::Leaving => Stop::Leaving,
+    }
+}
+
+/// Ends when the job is no longer held.
+async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
+    const LOOK: Duration = Duration::from_millis(250);
+    loop {
+        sleep(LOOK).await;
+        match held() {
+            Held::Yes => {}
+            other => return why(other),
+        }
+    }
+}
+
+pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
     Ok(service.media.get(key).await?)
 }
 
 /// Has the models look at a photo, on a blocking thread.
-async fn look(
+pub(crate) async fn look(
     models: Arc<dyn Vision>,
     bytes: Bytes,
+    ask: Ask,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
     report: impl Fn(models::Stage) + Send + Sync + 'static,
 ) -> Result<Seen, Stop> {
     let holds = held.clone();
     let analysis = tokio::task::spawn_blocking(move || {
-        models.analyse(&bytes, &Ask::default(), &|stage| {
+        models.analyse(&bytes, &ask, &|stage| {
             if holds() != Held::Yes {
                 return ControlFlow::Break(());
             }
@@ -237,11 +310,7 @@ async fn look(
     .map_err(|_| Stop::Panicked)?;
     match analysis {
         Ok(analysis) => Ok(seen(analysis)),
-        Err(VisionError::Abandoned) => Err(match held() {
-            Held::Lost => Stop::Lost,
-            Held::Away => Stop::Service(Error::Unavailable("The database")),
-            Held::Yes | Held::Leaving => Stop::Leaving,
-        }),
+        Err(VisionError::Abandoned) => Err(why(held())),
         Err(VisionError::Unreadable(why)) => {
             tracing::info!(why, "a photo cannot be read");
             Err(Stop::Refused(Failure {

@@ -5,6 +5,7 @@ mod handle;
 mod lease;
 mod post;
 pub mod queue;
+mod reembed;
 mod stages;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use models::Vision;
 use service::queue::claims::{ATTEMPTS, Claim};
 use service::queue::{WakeUp, claims, nodes};
-use service::{Service, accounts, mail, media, organizations, reports, sessions};
+use service::{Service, accounts, idempotency, mail, media, organizations, reports, sessions};
 use tokio::sync::{RwLock, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -135,6 +136,7 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
                     mail::sweep(&service).await;
                     accounts::sweep(&service).await?;
                     reports::sweep(&service).await?;
+                    idempotency::sweep(&service).await?;
                     media::remove_discarded(&service).await
                 };
                 if let Err(error) = swept.await {
@@ -147,7 +149,7 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
         let models = vision.borrow().clone();
         let able = if models.is_some() { slots } else { 0 };
         if let Some(models) = models.filter(|_| !is_known) {
-            is_known = organizations::announce_embedder(&service, &handle::embedder(&*models))
+            is_known = organizations::announce_embedder(&service, &handle::embedder(models.embedder()))
                 .await
                 .is_ok();
         }

@@ -46,6 +46,12 @@ pub fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
     each.saturating_mul(usize::try_from(rows).unwrap_or(1))
 }
 
+/// What a list costs that comes as a whole: classes, departments, sessions that are open.
+pub fn whole_list_cost(each: usize) -> usize {
+    const USUAL: usize = 50;
+    each.saturating_mul(USUAL)
+}
+
 pub fn exact(total: Option<i64>) -> i32 {
     total.and_then(|t| i32::try_from(t).ok()).unwrap_or_default()
 }

@@ -70,7 +70,7 @@ remote! {
     SessionState "kinds::SessionState" { Scheduled, Open, Closed, Cancelled }
     MarkStatus "kinds::MarkStatus" { Present, Late, Excused, Absent }
     MarkSource "kinds::MarkSource" { Recognition, Review, Manual, CheckIn, Auto }
-    JobKind "kinds::JobKind" { Recognize, Enrol, Identify, CheckIn, Export }
+    JobKind "kinds::JobKind" { Recognize, Enrol, Identify, CheckIn, Reembed, Export }
     JobStatus "kinds::JobStatus" { Queued, Running, Succeeded, Failed, Cancelled }
     JobStage "kinds::JobStage" { Waiting, Decoding, Detecting, Embedding, Matching, Writing, Done }
     FaceDecision "kinds::FaceDecision" { Matched, NeedsReview, Unknown, Confirmed, Reassigned, Dismissed }

@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use async_graphql::{Error, ErrorExtensions, ServerError};
 use poem::Response;
 use poem::http::{StatusCode, header};
+use service::error::About;
 use uuid::Uuid;
 
 pub use super::codes::Codes;
@@ -31,8 +32,10 @@ pub fn extend(error: service::Error) -> Error {
         service::Error::Invalid { field, .. } => readable.extend_with(|_, extensions| extensions.set("field", field)),
         service::Error::Conflict { reason, about, .. } => readable.extend_with(|_, extensions| {
             extensions.set("reason", reason);
-            if let Some(service::error::About::Session(session)) = about {
-                extensions.set("sessionId", session.global().to_string());
+            match about {
+                Some(About::Session(session)) => extensions.set("sessionId", session.global().to_string()),
+                Some(About::Job(job)) => extensions.set("jobId", job.global().to_string()),
+                None => {}
             }
         }),
         service::Error::RateLimited { retry_after_seconds } => {

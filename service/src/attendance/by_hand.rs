@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::{self, Locked, Mark, Statement, apply};
 use super::roll::{self, Entry};
+use crate::change::Change;
 use crate::error::{Error, Result, RowError};
 use crate::id::{MarkId, PersonId, SessionId};
 use crate::idempotency::{self, Request};
@@ -24,7 +25,7 @@ pub struct NewMark {
     pub session: SessionId,
     pub student: PersonId,
     pub status: MarkStatus,
-    pub remark: Option<String>,
+    pub remark: Change<String>,
 }
 
 /// The mark as it stands after a row, or what was wrong with it.
@@ -86,9 +87,13 @@ pub async fn mark_many(
     for (session, places) in by_session {
         let of_session: Vec<&NewMark> = places.iter().map(|place| &new[*place]).collect();
         let answers = if reached.contains(&session) {
-            in_session(&mut tx, viewer, "markAttendanceBulk", session, &of_session).await?
+            match in_session(&mut tx, viewer, "markAttendanceBulk", session, &of_session).await {
+                // Deleted since: nothing of it was written.
+                Err(Error::NotFound(what)) => refused(&of_session, what),
+                answers => answers?,
+            }
         } else {
-            of_session.iter().map(|_| Err(Error::NotFound("session"))).collect()
+            refused(&of_session, "session")
         };
         for (place, answer) in places.into_iter().zip(answers) {
             rows[place] = Some(answer.map_err(RowError::from));
@@ -112,6 +117,10 @@ pub async fn mark_many(
     }
     tx.commit().await?;
     Ok(rows)
+}
+
+fn refused(rows: &[&NewMark], what: &'static str) -> Vec<Result<Mark>> {
+    rows.iter().map(|_| Err(Error::NotFound(what))).collect()
 }
 
 /// The first answer, with its marks as they are now.
@@ -189,20 +198,29 @@ async fn in_session(
     let here = people::still_here(tx, rows.iter().map(|row| row.student)).await?;
     let roll: HashSet<PersonId> = roll::ids(&**tx, session).await?.into_iter().collect();
     let now = tx.service.now();
+    let standing = marks::of_session(tx, session).await?;
+    let mut remarks: HashMap<PersonId, Option<String>> = standing
+        .into_iter()
+        .map(|(student, mark)| (student, mark.remark))
+        .collect();
     let said: Vec<Result<Statement>> = rows
         .iter()
         .map(|row| {
-            let remark = text::remark(row.remark.as_deref())?;
+            let given = row.remark.given().map(|given| text::remark(given.map(String::as_str)));
             allowed(&locked, row.status)?;
             if !here.contains(&row.student) || !roll.contains(&row.student) {
                 return Err(Error::NotFound("student on this roll"));
+            }
+            let remark = remarks.entry(row.student).or_default();
+            if let Some(given) = given {
+                *remark = given?;
             }
             Ok(Statement {
                 student: row.student,
                 status: row.status,
                 source: MarkSource::Manual,
                 evidence: None,
-                remark,
+                remark: remark.clone(),
                 at: now,
                 by: Some(viewer.person),
                 job: None,

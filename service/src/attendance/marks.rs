@@ -8,10 +8,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::{Tally, notices, roll, rules, weeks};
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
-use crate::id::{FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
+use crate::id::{ClassId, FaceId, JobId, MarkId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{MarkSource, MarkStatus, SessionState};
 use crate::scope::Scope;
 use crate::{ROWS, Service, Tx, access};
@@ -120,6 +120,19 @@ pub(crate) async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Locked> {
     )
     .await?
     .ok_or(Error::NotFound("session"))
+}
+
+/// Locks the sessions of classes, but for the cancelled, in the order in which everybody locks
+/// several: whoever marks in two of them never waits for us while we wait for them.
+pub(crate) async fn lock_all_of(tx: &Tx<'_>, classes: &[ClassId]) -> Result<()> {
+    let mut values = Values::default();
+    let list = values.list(classes.iter().copied());
+    let sql = format!(
+        "SELECT CAST(1 AS BIGINT) AS value FROM session WHERE class_id IN {list} AND state <> 'CANCELLED' ORDER BY id{}",
+        tx.for_update()
+    );
+    let _locked: Vec<Scalar> = tx.all(&sql, values.done()).await?;
+    Ok(())
 }
 
 struct Change {

@@ -1,6 +1,5 @@
-//! Who is on a session's roll. Until it is closed: whoever belonged to the class at any time from
-//! its start on (until its end, for a session that was entered after it), and whoever has a mark.
-//! Afterwards the marks are the roll.
+//! Who is on a session's roll. Until it is closed: whoever belonged to the class at any time while it
+//! was held, and whoever has a mark. Afterwards the marks are the roll.
 
 use std::collections::HashSet;
 
@@ -17,13 +16,22 @@ use crate::people::{self, Person};
 use crate::scope::Scope;
 use crate::{Service, Tx, access};
 
+/// Whether a row of `membership` counts for one of `session` of its class, in SQL; both are aliases.
+/// Who joined after its end was not there to be missed, also where it is opened again much later.
+pub(crate) fn belonged(session: &str, membership: &str) -> String {
+    format!(
+        "({membership}.joined_at < {session}.ends_at \
+         AND ({membership}.left_at IS NULL OR {membership}.left_at > {session}.starts_at))"
+    )
+}
+
 /// Who belonged to the class when it counted, as a `SELECT` of `person_id`; `id` is the session's id
 /// in SQL. It begins with the class's members, and not with everybody who might be among them.
 fn belonging(id: &str) -> String {
     format!(
         "SELECT rm.person_id FROM session rs JOIN membership rm ON rm.class_id = rs.class_id WHERE rs.id = {id} \
-         AND (rm.left_at IS NULL OR rm.left_at > rs.starts_at) \
-         AND (rs.created_at <= rs.ends_at OR rm.joined_at < rs.ends_at)"
+         AND {}",
+        belonged("rs", "rm")
     )
 }
 
@@ -66,16 +74,18 @@ pub(crate) async fn recount_all(tx: &Tx<'_>, sessions: &[SessionId]) -> Result<(
     Ok(())
 }
 
-/// After a change of a class's members.
-pub(crate) async fn recount_class(tx: &Tx<'_>, class: ClassId) -> Result<()> {
-    tx.run(
-        &format!(
-            "UPDATE session SET expected = {}, touched_at = $2 WHERE class_id = $1 AND state IN ('SCHEDULED', 'OPEN')",
-            expected()
-        ),
-        vec![class.into(), tx.service.now().into()],
-    )
-    .await?;
+/// After a change of these classes' members. The sessions are locked first, whatever their state:
+/// one that is being closed or opened again is counted as it then is.
+pub(crate) async fn recount_classes(tx: &Tx<'_>, classes: &[ClassId]) -> Result<()> {
+    marks::lock_all_of(tx, classes).await?;
+    let mut values = Values::default();
+    let list = values.list(classes.iter().copied());
+    let now = values.push(tx.service.now());
+    let sql = format!(
+        "UPDATE session SET expected = {}, touched_at = {now} WHERE class_id IN {list} AND state IN ('SCHEDULED', 'OPEN')",
+        expected()
+    );
+    tx.run(&sql, values.done()).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::{Class, by_ids, code_taken, fit_to_teach, reach};
 use crate::accounts::{self, LiveLogins};
+use crate::attendance::marks;
 use crate::change::Change;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
@@ -142,6 +143,7 @@ pub async fn archive(service: &Service, scope: &Scope, id: ClassId, archived: bo
         )
         .await?;
         if !archived {
+            marks::lock_all_of(&tx, &[id]).await?;
             // Nobody held what was over before: the clock would write everyone absent.
             tx.run(
                 "UPDATE session SET state = 'CANCELLED', touched_at = $1 \

@@ -50,7 +50,7 @@ pub async fn remove_students(
     for some in ids.chunks(crate::ROWS) {
         end(&tx, class, some, left).await?;
     }
-    roll::recount_class(&tx, class).await?;
+    roll::recount_classes(&tx, &[class]).await?;
     let summary = format!("{} left", ids.len());
     audit::record(&tx, viewer, "removeStudents", ("Class", class.0), &summary).await?;
     let targets = ids.iter().map(|id| ("User", id.0)).collect();

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
+use uuid::Uuid;
 
 use super::{Class, raise_galleries_of, raise_gallery, reach};
 use crate::attendance::roll;
@@ -42,7 +43,9 @@ struct Known {
 
 #[derive(FromQueryResult)]
 struct Interval {
+    id: Uuid,
     person_id: PersonId,
+    joined_at: DateTime<Utc>,
     left_at: Option<DateTime<Utc>>,
 }
 
@@ -87,7 +90,7 @@ pub async fn add_students(
     people::insert_many(&tx, viewer.organization, new).await?;
     let ids: HashSet<PersonId> = rows.iter().flatten().copied().collect();
     let joining = join(&tx, viewer, class, &ids, joined).await?;
-    roll::recount_class(&tx, class).await?;
+    roll::recount_classes(&tx, &[class]).await?;
     let summary = format!("{} joined, {} of them new", joining.len(), added.len());
     audit::record(&tx, viewer, "addStudents", ("Class", class.0), &summary).await?;
     let known = joining.into_iter().filter(|id| !added.contains(id));
@@ -189,7 +192,8 @@ fn student_or_error(person: &Known) -> Result<Resolved> {
     Ok(Resolved::Known(person.id))
 }
 
-/// Opens an interval for whoever has none open, never before the end of their last.
+/// Opens an interval for whoever has none open, never before the end of their last. One that would
+/// begin later begins now: whoever is added twice belongs from the earlier day on.
 async fn join(
     tx: &Tx<'_>,
     viewer: &Viewer,
@@ -199,26 +203,39 @@ async fn join(
 ) -> Result<Vec<PersonId>> {
     let intervals: Vec<Interval> = tx
         .all(
-            "SELECT person_id, left_at FROM membership WHERE class_id = $1",
+            "SELECT id, person_id, joined_at, left_at FROM membership WHERE class_id = $1",
             vec![class.into()],
         )
         .await?;
-    let mut latest: HashMap<PersonId, Option<DateTime<Utc>>> = HashMap::new();
-    for Interval { person_id, left_at } in intervals {
-        let end = latest.entry(person_id).or_insert(left_at);
-        *end = match (*end, left_at) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            _ => None,
-        };
+    let mut ended: HashMap<PersonId, DateTime<Utc>> = HashMap::new();
+    let mut open: HashMap<PersonId, &Interval> = HashMap::new();
+    for interval in intervals.iter().filter(|interval| ids.contains(&interval.person_id)) {
+        match interval.left_at {
+            Some(left) => {
+                let end = ended.entry(interval.person_id).or_insert(left);
+                *end = left.max(*end);
+            }
+            None => {
+                open.insert(interval.person_id, interval);
+            }
+        }
     }
-    let joining: Vec<(PersonId, DateTime<Utc>)> = ids
-        .iter()
-        .filter_map(|id| match latest.get(id) {
-            Some(None) => None,
-            Some(Some(left)) => Some((*id, joined.max(*left))),
-            None => Some((*id, joined)),
-        })
-        .collect();
+    let begins = |person: &PersonId| ended.get(person).map_or(joined, |left| joined.max(*left));
+    let mut joining = Vec::new();
+    for person in ids {
+        let begins = begins(person);
+        match open.get(person) {
+            None => joining.push((*person, begins)),
+            Some(interval) if interval.joined_at > begins => {
+                tx.run(
+                    "UPDATE membership SET joined_at = $1 WHERE id = $2",
+                    vec![begins.into(), interval.id.into()],
+                )
+                .await?;
+            }
+            Some(_) => {}
+        }
+    }
     let joined_now = joining.iter().map(|(person, _)| *person).collect();
     let rows = joining
         .into_iter()
@@ -244,10 +261,7 @@ pub(crate) async fn leave_all(tx: &Tx<'_>, person: PersonId) -> Result<()> {
     ] {
         tx.run(statement, vec![person.into(), now.into()]).await?;
     }
-    for class in classes {
-        roll::recount_class(tx, class).await?;
-    }
-    Ok(())
+    roll::recount_classes(tx, &classes).await
 }
 
 #[derive(FromQueryResult)]

@@ -276,7 +276,8 @@ struct Attended {
     id: ClassId,
 }
 
-/// The same of every class that a person belongs to or has belonged to; answers which.
+/// Says that a person's templates changed: the same of every class that they belong to or have
+/// belonged to, and of their organization's own gallery. Answers which classes.
 pub(crate) async fn raise_galleries_of(tx: &Tx<'_>, person: PersonId) -> Result<Vec<ClassId>> {
     // In the order of ids: two that share classes never wait for each other in a circle.
     let classes: Vec<Attended> = tx
@@ -294,7 +295,31 @@ pub(crate) async fn raise_galleries_of(tx: &Tx<'_>, person: PersonId) -> Result<
     let list = values.list(classes.iter().copied());
     let sql = format!("UPDATE class SET gallery_version = gallery_version + 1 WHERE id IN {list}");
     tx.run(&sql, values.done()).await?;
+    tx.run(
+        "INSERT INTO gallery (organization_id, version) SELECT organization_id, 1 FROM person WHERE id = $1 \
+         ON CONFLICT (organization_id) DO UPDATE SET version = gallery.version + 1",
+        vec![person.into()],
+    )
+    .await?;
     Ok(classes)
+}
+
+/// The same of all classes of an organization.
+pub(crate) async fn raise_all_galleries(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
+    tx.all::<Attended>(
+        &format!(
+            "SELECT id FROM class WHERE organization_id = $1 ORDER BY id{}",
+            tx.for_update()
+        ),
+        vec![organization.into()],
+    )
+    .await?;
+    tx.run(
+        "UPDATE class SET gallery_version = gallery_version + 1 WHERE organization_id = $1",
+        vec![organization.into()],
+    )
+    .await?;
+    Ok(())
 }
 
 /// The class, if the asker teaches it or is an admin.

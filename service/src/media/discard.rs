@@ -1,6 +1,8 @@
 //! Objects that no row names any more. They are noted in the transaction that let them go, and
 //! removed behind it: a process that ends in between leaves a note, not a face.
 
+use std::collections::BTreeSet;
+
 use sea_orm::FromQueryResult;
 
 use crate::db::{Sql, Values};
@@ -10,9 +12,14 @@ use crate::{Service, Tx};
 /// Objects that one round takes.
 const ROUND: usize = 500;
 
+/// Several rows may have named one object: an enrolled photo has a template for every embedder, and
+/// one crop.
 pub(crate) async fn discard(tx: &Tx<'_>, keys: impl Iterator<Item = String>) -> Result<()> {
     let created_at = tx.service.now();
-    let rows = keys.map(|media_key| entity::discarded::Model { media_key, created_at });
+    let keys: BTreeSet<String> = keys.collect();
+    let rows = keys
+        .into_iter()
+        .map(|media_key| entity::discarded::Model { media_key, created_at });
     tx.insert(rows.collect()).await?;
     Ok(())
 }

@@ -10,8 +10,9 @@ use crate::{Tx, accounts, mail, media};
 
 /// Every table of an organization's own, in an order in which no row is left pointing at nothing.
 /// Departments and people point at each other, so they come by themselves.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 22] = [
     "audit",
+    "erasures",
     "feedback",
     "idempotency",
     "invitation",
@@ -31,6 +32,7 @@ const TABLES: [&str; 20] = [
     "class_teacher",
     "class",
     "threshold",
+    "gallery",
 ];
 
 #[derive(FromQueryResult)]
@@ -77,7 +79,12 @@ pub(crate) async fn erase(
     for address in &addresses {
         mail::forget(tx, address).await?;
     }
-    let templates = count(tx, "face_template", id).await?;
+    let templates = count(
+        tx,
+        "(SELECT DISTINCT organization_id, job_id, photo_index FROM face_template) t",
+        id,
+    )
+    .await?;
     let photos = count(tx, "photo", id).await?;
     for (table, key) in [
         ("photo", "media_key"),

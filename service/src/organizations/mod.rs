@@ -16,7 +16,7 @@ pub use settings::{OrganizationChange, Thresholds, announce_embedder, thresholds
 
 pub(crate) use departments::reach_department;
 pub(crate) use erase::erase;
-pub(crate) use settings::tuned;
+pub(crate) use settings::{current_embedder, embedder_in_use, set_thresholds, tuned};
 
 use crate::clock::is_sensible;
 use crate::db::{Scalar, Sql, Values};
@@ -118,13 +118,44 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) ->
         .await
 }
 
+/// The organization of this id or, written exactly so, this name.
+pub async fn named(service: &Service, scope: &Scope, name: &str) -> Result<Organization> {
+    let Scope::System(_) = scope else {
+        return Err(Error::Forbidden);
+    };
+    let found: Vec<Id> = match name.parse::<uuid::Uuid>() {
+        Ok(id) => vec![Id { id: OrganizationId(id) }],
+        Err(_) => {
+            let sql = "SELECT id FROM organization WHERE name = $1 LIMIT 2";
+            service.db.reader().all(sql, vec![name.into()]).await?
+        }
+    };
+    match found[..] {
+        [] => Err(Error::NotFound("organization")),
+        [Id { id }] => by_ids(service, scope, &[id])
+            .await?
+            .pop()
+            .ok_or(Error::NotFound("organization")),
+        _ => Err(Error::invalid(
+            "organizationName",
+            "several organizations have this name; give the id of one",
+        )),
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: OrganizationId,
+}
+
 /// The span of calendar days there, both within, as instants: from, and until before.
 pub(crate) fn span(zone: Tz, (from, to): (NaiveDate, NaiveDate)) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
     let behind = to
         .succ_opt()
         .filter(|_| from <= to)
         .ok_or_else(|| Error::invalid("range", "range begins on or before its last day"))?;
-    Ok((day_begins(zone, from)?, day_begins(zone, behind)?))
+    let begins = |day| day_begins(zone, day).map_err(|error| error.of_field("range"));
+    Ok((begins(from)?, begins(behind)?))
 }
 
 /// Days since 1970-01-01, as sessions keep them.

@@ -47,7 +47,7 @@ impl OrganizationChange {
     }
 }
 
-/// An organization's thresholds for the embedder that the workers run with; none: the catalog's.
+/// An organization's thresholds for its gallery's embedder; none: the catalog's.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
 pub struct Thresholds {
     pub match_threshold: Option<f64>,
@@ -81,11 +81,27 @@ pub async fn announce_embedder(service: &Service, embedder: &Embedder) -> Result
     Ok(())
 }
 
-/// The embedder that a worker ran with last.
-const CURRENT: &str =
-    "SELECT name, match_threshold, review_threshold FROM embedder ORDER BY seen_at DESC, name LIMIT 1";
+/// The name of the embedder that a worker started with last.
+const CURRENT: &str = "SELECT name FROM embedder ORDER BY seen_at DESC, name LIMIT 1";
 
-/// The thresholds that the organization set for the current embedder.
+/// The name of the embedder of organization $1's gallery; where there is none yet, the one that it will
+/// be. In SQL.
+fn in_use() -> String {
+    format!("COALESCE((SELECT g.model FROM gallery g WHERE g.organization_id = $1), ({CURRENT}))")
+}
+
+#[derive(FromQueryResult)]
+struct Named {
+    name: String,
+}
+
+/// The embedder with which galleries are made now.
+pub(crate) async fn current_embedder(tx: &Tx<'_>) -> Result<Option<String>> {
+    let found: Option<Named> = tx.one(CURRENT, vec![]).await?;
+    Ok(found.map(|f| f.name))
+}
+
+/// The thresholds that the organization set for its gallery's embedder.
 pub async fn thresholds(service: &Service, scope: &Scope) -> Result<Thresholds> {
     let viewer = scope.viewer()?;
     let found = service
@@ -93,8 +109,9 @@ pub async fn thresholds(service: &Service, scope: &Scope) -> Result<Thresholds> 
         .reader()
         .one(
             &format!(
-                "SELECT t.match_threshold, t.review_threshold FROM threshold t JOIN ({CURRENT}) e ON e.name = t.model \
-                 WHERE t.organization_id = $1"
+                "SELECT t.match_threshold, t.review_threshold FROM threshold t WHERE t.organization_id = $1 \
+                 AND t.model = {}",
+                in_use()
             ),
             vec![viewer.organization.into()],
         )
@@ -124,6 +141,38 @@ pub(crate) async fn tuned(service: &Service, organization: OrganizationId, embed
         match_threshold,
         review_threshold: or(own.review_threshold, embedder.review_threshold).min(match_threshold),
     })
+}
+
+/// The embedder of an organization's gallery, with the thresholds that hold for it there.
+pub(crate) async fn embedder_in_use(service: &Service, organization: OrganizationId) -> Result<Embedder> {
+    let sql = announced();
+    let found: Option<Current> = service.db.reader().one(&sql, vec![organization.into()]).await?;
+    let current = found.ok_or_else(no_embedder)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a similarity has no more digits than that"
+    )]
+    let catalog = Embedder {
+        name: current.name,
+        match_threshold: current.match_threshold as f32,
+        review_threshold: current.review_threshold as f32,
+    };
+    tuned(service, organization, &catalog).await
+}
+
+/// The embedder of organization $1's gallery as a worker announced it, in SQL.
+fn announced() -> String {
+    format!(
+        "SELECT name, match_threshold, review_threshold FROM embedder WHERE name = {}",
+        in_use()
+    )
+}
+
+fn no_embedder() -> Error {
+    Error::conflict(
+        "NO_EMBEDDER",
+        "thresholds belong to the gallery's embedder, and no worker has started with it yet",
+    )
 }
 
 fn within(field: &'static str, value: i32, least: i32, most: i32) -> Result<i32> {
@@ -242,13 +291,14 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
         .ok_or(Error::NotFound("organization"))
 }
 
-async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &OrganizationChange) -> Result<()> {
-    let current: Current = tx.one(CURRENT, vec![]).await?.ok_or_else(|| {
-        Error::conflict(
-            "NO_EMBEDDER",
-            "thresholds belong to the workers' embedder, and no worker has started yet",
-        )
-    })?;
+/// Answers the embedder that they are for.
+pub(crate) async fn set_thresholds(
+    tx: &Tx<'_>,
+    organization: OrganizationId,
+    change: &OrganizationChange,
+) -> Result<String> {
+    let current: Option<Current> = tx.one(&announced(), vec![organization.into()]).await?;
+    let current = current.ok_or_else(no_embedder)?;
     let own: Option<Thresholds> = tx
         .one(
             "SELECT match_threshold, review_threshold FROM threshold WHERE organization_id = $1 AND model = $2",
@@ -281,11 +331,11 @@ async fn set_thresholds(tx: &Tx<'_>, organization: OrganizationId, change: &Orga
          review_threshold = excluded.review_threshold",
         vec![
             organization.into(),
-            current.name.into(),
+            current.name.clone().into(),
             own.match_threshold.into(),
             own.review_threshold.into(),
         ],
     )
     .await?;
-    Ok(())
+    Ok(current.name)
 }

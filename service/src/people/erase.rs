@@ -1,6 +1,7 @@
 //! Erasure: of a person nothing stays but their row, emptied, and the marks that hang on it. What
 //! lies in the media store is noted in the same transaction and removed behind it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sea_orm::FromQueryResult;
@@ -102,6 +103,13 @@ struct Found {
 }
 
 #[derive(FromQueryResult)]
+struct Enrolled {
+    job_id: JobId,
+    photo_index: i32,
+    crop_key: Option<String>,
+}
+
+#[derive(FromQueryResult)]
 struct Crop {
     crop_key: Option<String>,
 }
@@ -117,7 +125,6 @@ async fn person(
     proven: Option<String>,
 ) -> Result<(Erased, Vec<String>)> {
     cancel_jobs(tx, id).await?;
-    reports::restart_all(tx, organization).await?;
     classes::leave_all(tx, id).await?;
     let known = lock(tx, organization, id).await?;
     if proven.is_some() && proven != known.password_hash {
@@ -224,14 +231,15 @@ async fn photos(tx: &Tx<'_>, id: PersonId) -> Result<u64> {
     Ok(taken)
 }
 
+/// Answers how many enrolled photos there were: each has a template for every embedder.
 async fn templates(tx: &Tx<'_>, id: PersonId) -> Result<u64> {
-    let crops: Vec<Crop> = tx
+    let taken: Vec<Enrolled> = tx
         .all(
-            "DELETE FROM face_template WHERE person_id = $1 RETURNING crop_key",
+            "DELETE FROM face_template WHERE person_id = $1 RETURNING job_id, photo_index, crop_key",
             vec![id.into()],
         )
         .await?;
-    let taken = crops.len() as u64;
-    media::discard(tx, crops.into_iter().filter_map(|crop| crop.crop_key)).await?;
-    Ok(taken)
+    let photos: HashSet<(JobId, i32)> = taken.iter().map(|t| (t.job_id, t.photo_index)).collect();
+    media::discard(tx, taken.into_iter().filter_map(|t| t.crop_key)).await?;
+    Ok(photos.len() as u64)
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
 
 use super::Timings;
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::{ClassId, JobId, OrganizationId, PersonId, SessionId};
@@ -33,6 +33,9 @@ pub struct Claim {
     pub payload: serde_json::Value,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
+    /// The embedder of the organization's gallery as it was at the claim: the job keeps to it.
+    /// None where nobody is enrolled.
+    pub gallery_model: Option<String>,
 }
 
 impl Claim {
@@ -105,7 +108,8 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
          WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
          ORDER BY j.priority, COALESCE(busy.jobs, 0), j.created_at LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
-         payload, created_at, started_at",
+         payload, created_at, started_at, \
+         (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model",
         claimable("j", &now),
         claimable("job", &now),
     );
@@ -118,11 +122,29 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
 
 /// Changes a job under its fence; false where the lease was lost.
 async fn change(service: &Service, claim: &Claim, set: impl FnOnce(&mut Values) -> String) -> Result<bool> {
+    change_in(service.db.writer(), claim, set).await
+}
+
+async fn change_in(db: &impl Sql, claim: &Claim, set: impl FnOnce(&mut Values) -> String) -> Result<bool> {
     let mut values = Values::default();
     let (id, fence) = (values.push(claim.id), values.push(claim.fence));
     let set = set(&mut values);
     let sql = format!("UPDATE job SET {set} WHERE id = {id} AND fence = {fence} AND status = 'RUNNING'");
-    Ok(service.db.writer().run(&sql, values.done()).await? > 0)
+    Ok(db.run(&sql, values.done()).await? > 0)
+}
+
+/// Whether a job that goes before this one waits for a worker.
+pub async fn is_overtaken(service: &Service, claim: &Claim) -> Result<bool> {
+    let mut values = Values::default();
+    let now = now(service, &mut values);
+    let own = values.push(super::priority(claim.kind));
+    let sql = format!(
+        "SELECT COUNT(*) AS value FROM (SELECT 1 FROM job j WHERE j.status IN ('QUEUED', 'RUNNING') \
+         AND j.priority < {own} AND {} LIMIT 1) w",
+        claimable("j", &now)
+    );
+    let found: Option<Scalar> = service.db.reader().one(&sql, values.done()).await?;
+    Ok(found.is_some_and(|f| f.value > 0))
 }
 
 /// Keeps the lease; false where it was lost.
@@ -135,17 +157,18 @@ pub async fn renew(service: &Service, claim: &Claim) -> Result<bool> {
 
 /// Tells how far the job is, 0 to 1 and never falling; false where the lease was lost.
 pub async fn progress(service: &Service, claim: &Claim, stage: JobStage, progress: f64) -> Result<bool> {
-    let kept = change(service, claim, |values| {
-        let until = later(service, values, LEASE);
-        let (stage, progress) = (values.push(stage), values.push(progress));
-        format!(
-            "stage = {stage}, progress = CASE WHEN progress > {progress} THEN progress ELSE {progress} END, \
-             lease_until = {until}, revision = revision + 1"
-        )
-    })
-    .await?;
+    let kept = change(service, claim, |values| come_to(service, values, stage, progress)).await?;
     service.announcer.announce(&[Topic::Job(claim.id)]);
     Ok(kept)
+}
+
+fn come_to(service: &Service, values: &mut Values, stage: JobStage, progress: f64) -> String {
+    let until = later(service, values, LEASE);
+    let (stage, progress) = (values.push(stage), values.push(progress));
+    format!(
+        "stage = {stage}, progress = CASE WHEN progress > {progress} THEN progress ELSE {progress} END, \
+         lease_until = {until}, revision = revision + 1"
+    )
 }
 
 /// Puts a job back. Where the worker is not to blame (shutdown, database or store away) the
@@ -199,6 +222,17 @@ pub async fn fail_exhausted(service: &Service) -> Result<usize> {
     let topics: Vec<Topic> = failed.iter().map(|f| Topic::Job(f.id)).collect();
     service.announcer.announce(&topics);
     Ok(failed.len())
+}
+
+/// The first statement of a transaction that writes a part of a job's results, with the job going on
+/// behind it: as [`complete`], it holds only for the worker that holds the lease.
+pub(crate) async fn go_on(tx: &mut Tx<'_>, claim: &Claim, stage: JobStage, progress: f64) -> Result<()> {
+    let service = tx.service;
+    if !change_in(&**tx, claim, |values| come_to(service, values, stage, progress)).await? {
+        return Err(lost());
+    }
+    tx.announce(Topic::Job(claim.id));
+    Ok(())
 }
 
 /// The first statement of every transaction that writes a job's results: it holds only for the

@@ -129,7 +129,8 @@ pub(crate) struct NewJob {
     pub payload: serde_json::Value,
 }
 
-/// Someone waits before the screen for an identification, a class for its roll; enrolment and reports can wait.
+/// Someone waits before the screen for an identification, a class for its roll; enrolment and reports can wait,
+/// and what may take hours lets all of them pass.
 const fn priority(kind: JobKind) -> i32 {
     match kind {
         JobKind::Identify => 10,
@@ -137,6 +138,7 @@ const fn priority(kind: JobKind) -> i32 {
         JobKind::Recognize => 20,
         JobKind::Enrol => 30,
         JobKind::Export => 40,
+        JobKind::Reembed => 50,
     }
 }
 

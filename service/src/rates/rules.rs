@@ -27,6 +27,7 @@ pub enum Rule {
     InvitationByAccount,
     /// Wrong codes of a classroom's screen, typed by one student.
     CheckInByAccount,
+    ExportByAccount,
 }
 
 impl Rule {
@@ -65,6 +66,8 @@ pub struct Rates {
     pub invitation_by_account: Limit,
     /// A code that is copied wrong, and not one that is tried out from home.
     pub check_in_by_account: Limit,
+    /// A report for each class at the end of a term; each keeps a worker and stays for days.
+    pub export_by_account: Limit,
 }
 
 /// What one account may upload of what one address of the network may.
@@ -83,6 +86,7 @@ impl Default for Rates {
             feedback_by_account: Limit::new(10, HOUR),
             invitation_by_account: Limit::new(500, HOUR),
             check_in_by_account: Limit::new(10, 10 * MINUTE),
+            export_by_account: Limit::new(60, HOUR),
         }
     }
 }
@@ -101,6 +105,7 @@ impl Rates {
             feedback_by_account: Limit::UNLIMITED,
             invitation_by_account: Limit::UNLIMITED,
             check_in_by_account: Limit::UNLIMITED,
+            export_by_account: Limit::UNLIMITED,
         }
     }
 
@@ -134,6 +139,7 @@ impl Rates {
             Rule::FeedbackByAccount => vec![("feedback-account", self.feedback_by_account)],
             Rule::InvitationByAccount => vec![("invitation-account", self.invitation_by_account)],
             Rule::CheckInByAccount => vec![("check-in-account", self.check_in_by_account)],
+            Rule::ExportByAccount => vec![("export-account", self.export_by_account)],
         }
     }
 }

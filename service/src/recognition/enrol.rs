@@ -1,7 +1,7 @@
 //! Enrolment: each photo becomes a template, or says why not. The job succeeds even where every
 //! photo is rejected.
 
-use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, keep_crops_if, recognize, store_crops};
+use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, embedders, gallery, keep_crops_if, recognize, store_crops};
 use crate::error::{Error, Result};
 use crate::id::{PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
@@ -69,6 +69,7 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
             }
         }
         classes::raise_galleries_of(&tx, person).await?;
+        embedders::keep_to(&tx, claim.organization_id, &embedder.name).await?;
         // An erasure cancels what it finds queued or running, but not what is tried anew behind it.
         if people::still_here(&tx, [person]).await?.is_empty() {
             return Err(Error::NotFound("student"));

@@ -1,13 +1,19 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
+mod assignment;
+pub mod calibrate;
 mod check_in;
+mod embedders;
 mod enrol;
 mod faces;
-pub(crate) mod gallery;
+pub mod gallery;
+pub(crate) mod kept;
 pub mod matching;
+mod matrix;
 mod photos;
 mod place;
 mod recognize;
+mod reembed;
 mod review;
 mod submit;
 mod templates;
@@ -21,10 +27,12 @@ use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
 pub use check_in::check_in;
+pub use embedders::{GALLERY_SWITCHED, switch_gallery};
 pub use enrol::{EnrolledPhoto, enrol};
 pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_jobs, by_photos as faces_by_photos};
 pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_sessions as photos_by_sessions};
 pub use recognize::{identify, recognize};
+pub use reembed::{Reembedding, Switch, reembed_gallery};
 pub use review::{ReviewDecision, review_face};
 pub use submit::{CheckIn, PhotoOf, enrol_faces, identify_faces, submit_class_photo, submit_selfie};
 pub(crate) use templates::ENROLLED;
@@ -32,6 +40,7 @@ pub use templates::{
     Template, by_ids as templates_by_ids, by_jobs as templates_by_jobs, enrolled, of_people as templates_of_people,
     unenrolled,
 };
+pub(crate) use waiting::waiting_faces;
 pub use waiting::{ReviewEvent, follow_queue, review_queue};
 
 use crate::db::Sql;

@@ -129,20 +129,20 @@ async fn match_faces(
     service
         .blocking(move || {
             let counts = |student: &PersonId| among.as_ref().is_none_or(|a| a.contains(student));
-            let similarities: Vec<Option<Vec<f32>>> = seen
+            let embeddings: Vec<Option<&[f32]>> = seen
                 .faces
                 .iter()
-                .map(|face| {
-                    let embedding = face.embedding.as_ref().filter(|_| !face.too_small)?;
-                    let mut row = gallery.similarities(embedding);
-                    for (similarity, student) in row.iter_mut().zip(&gallery.students) {
-                        if !counts(student) {
-                            *similarity = f32::NEG_INFINITY;
-                        }
-                    }
-                    Some(row)
-                })
+                .map(|face| face.embedding.as_deref().filter(|_| !face.too_small))
                 .collect();
+            let comparable: Vec<&[f32]> = embeddings.iter().copied().flatten().collect();
+            let mut rows = gallery.similarities_of(&comparable);
+            for (place, _) in gallery.students.iter().enumerate().filter(|(_, s)| !counts(s)) {
+                for row in &mut rows {
+                    row[place] = f32::NEG_INFINITY;
+                }
+            }
+            let mut rows = rows.into_iter();
+            let similarities: Vec<Option<Vec<f32>>> = embeddings.iter().map(|e| e.and_then(|_| rows.next())).collect();
             matching::decide(&gallery.students, &similarities, match_at, review_at)
         })
         .await

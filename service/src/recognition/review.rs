@@ -11,7 +11,7 @@ use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::{FaceId, JobId, PersonId, PhotoId, SessionId};
-use crate::kinds::{FaceDecision, JobKind, MarkSource, SessionState};
+use crate::kinds::{FaceDecision, JobKind, MarkSource, MarkStatus, SessionState};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx, access, audit, people, sessions};
 
@@ -324,11 +324,23 @@ async fn reviewed(
         face: Some(face),
     });
     said.job = None;
+    // Whoever a photo marked in time is not late because the session's start or grace changed since.
+    let mark = marks::of_student(tx, session.id, student).await?;
+    if let Some(mark) = mark.filter(|mark| {
+        let by_photo = matches!(
+            mark.source,
+            MarkSource::Recognition | MarkSource::CheckIn | MarkSource::Review
+        );
+        by_photo && mark.status == MarkStatus::Present && mark.marked_at <= said.at
+    }) {
+        said.status = mark.status;
+        said.at = mark.marked_at;
+    }
     Ok(said)
 }
 
 /// The face is no longer this student: their mark goes if it came of it, or becomes what other
-/// faces say. What was marked by hand, or by the review of another face, stays.
+/// faces say. What was marked by hand stays.
 async fn take_back(
     tx: &mut Tx<'_>,
     session: &Locked,
@@ -339,19 +351,18 @@ async fn take_back(
     let Some(mark) = marks::of_student(tx, session.id, student).await? else {
         return Ok(0);
     };
-    let rests_on_it = match mark.source {
-        // Of all photos: the face may have told the time though another told the likeness.
-        MarkSource::Recognition | MarkSource::CheckIn => true,
-        MarkSource::Review => mark.face_id == Some(face),
-        MarkSource::Manual | MarkSource::Auto => false,
+    let of_another = match mark.source {
+        MarkSource::Recognition | MarkSource::CheckIn => false,
+        MarkSource::Review => mark.face_id != Some(face),
+        MarkSource::Manual | MarkSource::Auto => return Ok(0),
     };
-    if !rests_on_it {
-        return Ok(0);
-    }
     let faces = speaking_for(tx, session.id, student).await?;
     let by = Some(viewer.person);
-    if let Some(said) = together(session, student, &faces) {
-        return marks::replace(tx, session, &[said], by).await;
+    match together(session, student, &faces) {
+        // The face may have told the time though another told who it is.
+        Some(said) if of_another && said.at == mark.marked_at => Ok(0),
+        Some(said) => marks::replace(tx, session, &[said], by).await,
+        None if of_another => Ok(0),
+        None => marks::withdraw(tx, session, &[student], MarkSource::Review, by, None).await,
     }
-    marks::withdraw(tx, session, &[student], MarkSource::Review, by, None).await
 }

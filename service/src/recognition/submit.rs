@@ -2,6 +2,7 @@
 //! job. What was acknowledged is in both.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::{place, templates};
 use crate::attendance::{marks, roll};
@@ -215,6 +216,8 @@ async fn submit(
     photos: Vec<Bytes>,
     (operation, key): (&'static str, Option<&str>),
 ) -> Result<Job> {
+    // What decides between PRESENT and LATE: the store may take its time.
+    let submitted_at = service.now();
     let viewer = scope.viewer()?;
     if photos.is_empty() || photos.len() > ENROLMENT_PHOTOS_MAX {
         return Err(Error::invalid(
@@ -251,7 +254,17 @@ async fn submit(
         .collect();
     drop(photos);
     let written = match stored {
-        Ok(()) => write(service, viewer, of, &keys, &sizes, request.as_ref(), operation).await,
+        Ok(()) => {
+            write(
+                service,
+                viewer,
+                of,
+                (&keys, &sizes, submitted_at),
+                request.as_ref(),
+                operation,
+            )
+            .await
+        }
         Err(error) => Err(error),
     };
     match written {
@@ -305,8 +318,7 @@ async fn write(
     service: &Service,
     viewer: &Viewer,
     of: PhotoOf,
-    keys: &[String],
-    sizes: &[i64],
+    (keys, sizes, submitted_at): (&[String], &[i64], DateTime<Utc>),
     request: Option<&Request>,
     operation: &'static str,
 ) -> Result<Option<JobId>> {
@@ -325,7 +337,6 @@ async fn write(
         may_check_in(&tx, session, student).await?;
     }
     let job = queue::insert(&mut tx, of.job(viewer)).await?;
-    let submitted_at = service.now();
     let photos = (0..)
         .zip(keys.iter().zip(sizes))
         .map(|(position, (key, size))| entity::photo::Model {

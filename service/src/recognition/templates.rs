@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 
 use super::Quality;
+use super::embedders::OF_GALLERY;
 use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::id::{ClassId, JobId, PersonId, TemplateId};
@@ -57,24 +58,26 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[TemplateId]) -> Res
     select(service, scope, |v| format!("t.id IN {}", v.list(ids.iter().copied()))).await
 }
 
+/// What these jobs made, as the gallery has it.
 pub async fn by_jobs(service: &Service, scope: &Scope, ids: &[JobId]) -> Result<Vec<Template>> {
     select(service, scope, |v| {
-        format!("t.job_id IN {}", v.list(ids.iter().copied()))
+        format!("t.job_id IN {} AND {OF_GALLERY}", v.list(ids.iter().copied()))
     })
     .await
 }
 
-/// The templates of these people, oldest first.
+/// The templates of these people in the gallery, oldest first.
 pub async fn of_people(service: &Service, scope: &Scope, ids: &[PersonId]) -> Result<Vec<Template>> {
     select(service, scope, |v| {
-        format!("t.person_id IN {}", v.list(ids.iter().copied()))
+        format!("t.person_id IN {} AND {OF_GALLERY}", v.list(ids.iter().copied()))
     })
     .await
 }
 
-/// Whether a person `p` has enough accepted templates of one model, in SQL.
-pub(crate) const ENROLLED: &str = "EXISTS (SELECT 1 FROM face_template e WHERE e.person_id = p.id AND e.status = 'ACCEPTED' \
-     GROUP BY e.model HAVING COUNT(*) >= (SELECT o.min_enrolment_photos FROM organization o WHERE o.id = p.organization_id))";
+/// Whether a person `p` has enough accepted templates in their organization's gallery, in SQL.
+pub(crate) const ENROLLED: &str = "EXISTS (SELECT 1 FROM gallery eg JOIN organization eo ON eo.id = eg.organization_id \
+     WHERE eg.organization_id = p.organization_id AND (SELECT COUNT(*) FROM face_template e WHERE e.person_id = p.id \
+     AND e.model = eg.model AND e.status = 'ACCEPTED') >= eo.min_enrolment_photos)";
 
 #[derive(FromQueryResult)]
 struct Enrolled {

@@ -73,6 +73,21 @@ pub async fn review_queue(
     .await
 }
 
+/// How many wait in the viewer's classes.
+pub(crate) async fn waiting_faces(service: &Service, scope: &Scope) -> Result<i64> {
+    count(service, scope, None).await
+}
+
+async fn count(service: &Service, scope: &Scope, class: Option<ClassId>) -> Result<i64> {
+    let mut values = Values::default();
+    let sql = format!(
+        "SELECT COUNT(*) AS value {}",
+        body(scope.staff()?, scope, class, &mut values)
+    );
+    let count: Option<Scalar> = service.db.reader().one(&sql, values.done()).await?;
+    Ok(count.map_or(0, |c| c.value))
+}
+
 /// A face that entered the queue or left it, and how many wait now.
 #[derive(Clone, Debug)]
 pub struct ReviewEvent {
@@ -175,13 +190,7 @@ impl Follower {
         let body_of_list = body(viewer, &self.scope, self.class, &mut values);
         let sql = format!("SELECT f.id {body_of_list} ORDER BY f.created_at, f.id LIMIT {FOLLOWED}");
         let ids: Vec<Id> = self.service.db.reader().all(&sql, values.done()).await?;
-        let mut values = Values::default();
-        let sql = format!(
-            "SELECT COUNT(*) AS value {}",
-            body(viewer, &self.scope, self.class, &mut values)
-        );
-        let count: Option<Scalar> = self.service.db.reader().one(&sql, values.done()).await?;
-        self.length = count.map_or(0, |c| c.value);
+        self.length = count(&self.service, &self.scope, self.class).await?;
         let now: BTreeSet<FaceId> = ids.iter().map(|row| row.id).collect();
         let left: Vec<FaceId> = self.known.difference(&now).copied().collect();
         let entered = ids.iter().map(|row| row.id).filter(|id| !self.known.contains(id));

@@ -5,9 +5,8 @@ use sea_orm::FromQueryResult;
 
 use super::Format;
 use super::job::Wanted;
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
-use crate::events::Topic;
 use crate::id::{JobId, OrganizationId};
 use crate::scope::Scope;
 use crate::{Service, Tx, media};
@@ -103,9 +102,11 @@ struct Object {
     media_key: String,
 }
 
-/// Lets all files of an organization go, and has those that are being made begin anew: they may name
-/// somebody who is erased in this transaction.
-pub(crate) async fn withdraw_all(tx: &mut Tx<'_>, organization: OrganizationId) -> Result<()> {
+/// Lets all files of an organization go; those that are being made begin anew ([`unchanged_since`]):
+/// they may name somebody who is erased in this transaction.
+pub(crate) async fn withdraw_all(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
+    // Before the files are looked for: a report that is being completed is seen, or sees this.
+    count_erasures(tx, organization, 1).await?;
     let objects: Vec<Object> = tx
         .all(
             "SELECT media_key FROM export WHERE organization_id = $1 AND media_key IS NOT NULL",
@@ -121,25 +122,34 @@ pub(crate) async fn withdraw_all(tx: &mut Tx<'_>, organization: OrganizationId) 
     Ok(())
 }
 
-#[derive(FromQueryResult)]
-struct Restarted {
-    id: JobId,
+/// Adds to the count of erasures, which stays what it is now until the transaction ends.
+async fn count_erasures(tx: &Tx<'_>, organization: OrganizationId, more: i64) -> Result<i64> {
+    let count: Option<Scalar> = tx
+        .one(
+            "INSERT INTO erasures (organization_id, people) VALUES ($1, $2) ON CONFLICT (organization_id) \
+             DO UPDATE SET people = erasures.people + excluded.people RETURNING people AS value",
+            vec![organization.into(), more.into()],
+        )
+        .await?;
+    Ok(count.map_or(0, |count| count.value))
 }
 
-/// The claim of whoever is at such a job is lost, and its attempt is given back.
-pub(crate) async fn restart_all(tx: &mut Tx<'_>, organization: OrganizationId) -> Result<()> {
-    let restarted: Vec<Restarted> = tx
-        .all(
-            "UPDATE job SET status = 'QUEUED', stage = 'WAITING', progress = 0, lease_until = NULL, fence = fence + 1, \
-             attempts = attempts - 1, revision = revision + 1 \
-             WHERE organization_id = $1 AND kind = 'EXPORT' AND status = 'RUNNING' RETURNING id",
+/// How many people were erased before a report is begun.
+pub(super) async fn erasures(service: &Service, organization: OrganizationId) -> Result<i64> {
+    let count: Option<Scalar> = service
+        .db
+        .reader()
+        .one(
+            "SELECT people AS value FROM erasures WHERE organization_id = $1",
             vec![organization.into()],
         )
         .await?;
-    for job in restarted {
-        tx.announce(Topic::Job(job.id));
-    }
-    Ok(())
+    Ok(count.map_or(0, |count| count.value))
+}
+
+/// Whether nobody was erased since, and nobody is before this transaction ends.
+pub(super) async fn unchanged_since(tx: &Tx<'_>, organization: OrganizationId, erasures: i64) -> Result<bool> {
+    Ok(count_erasures(tx, organization, 0).await? == erasures)
 }
 
 /// Lets go what was kept long enough.

@@ -7,15 +7,16 @@ use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Filter, Format, write};
+use super::{Filter, Format, files, write};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::id::{LoginId, OrganizationId};
 use crate::kinds::{JobKind, JobStage, PersonStatus, Role};
 use crate::queue::claims::{self, Claim, Failure};
 use crate::queue::{self, Job, NewJob, Timings};
+use crate::rates::{self, Rule};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, audit, classes, media, organizations, people};
+use crate::{Service, audit, classes, media, organizations, people, statistics};
 
 /// Ten years and the days that leap.
 const LONGEST_DAYS: i64 = 3653;
@@ -37,7 +38,7 @@ pub async fn request(service: &Service, scope: &Scope, filter: Filter, format: F
             "range begins on or before its last day and is ten years at most",
         ));
     }
-    organizations::span(viewer.timezone, (filter.from, filter.to))?;
+    statistics::days((filter.from, filter.to))?;
     if let Some(class) = filter.class {
         classes::reach(service, scope, class).await?;
     }
@@ -47,6 +48,8 @@ pub async fn request(service: &Service, scope: &Scope, filter: Filter, format: F
             .filter(|person| person.in_full && person.role == Role::Student)
             .ok_or(Error::NotFound("student"))?;
     }
+    let asks = [(Rule::ExportByAccount, viewer.person.0.simple().to_string())];
+    rates::attempt(service, &asks).await?.right().await;
     let mut tx = service.begin().await?;
     organizations::reach_department(&tx, viewer.organization, filter.department).await?;
     let new = NewJob {
@@ -114,6 +117,15 @@ pub async fn export(service: &Service, claim: &Claim) -> Result<Option<Failure>>
             retryable: false,
         }));
     };
+    while !make(service, claim, &scope, &wanted, begun).await? {
+        tracing::info!("somebody was erased meanwhile: the report begins anew");
+    }
+    Ok(None)
+}
+
+/// Makes and keeps the file; false where it may name somebody who was erased meanwhile.
+async fn make(service: &Service, claim: &Claim, scope: &Scope, wanted: &Wanted, begun: Instant) -> Result<bool> {
+    let erasures = files::erasures(service, claim.organization_id).await?;
     if !claims::progress(service, claim, JobStage::Writing, 0.1).await? {
         return Err(claims::lost());
     }
@@ -121,7 +133,7 @@ pub async fn export(service: &Service, claim: &Claim) -> Result<Option<Failure>>
         .await?
         .map_err(Error::internal)?;
     let copy = file.try_clone().map_err(Error::internal)?;
-    let rows = write(service, &scope, &wanted.filter, wanted.format, copy).await?;
+    let rows = write(service, scope, &wanted.filter, wanted.format, copy).await?;
     if !claims::progress(service, claim, JobStage::Writing, 0.8).await? {
         return Err(claims::lost());
     }
@@ -130,6 +142,9 @@ pub async fn export(service: &Service, claim: &Claim) -> Result<Option<Failure>>
         let byte_size = service.media.put_file(&key, file).await?;
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
+        if !files::unchanged_since(&tx, claim.organization_id, erasures).await? {
+            return Ok(false);
+        }
         tx.insert(vec![entity::export::Model {
             job_id: claim.id.0,
             organization_id: claim.organization_id.0,
@@ -146,12 +161,17 @@ pub async fn export(service: &Service, claim: &Claim) -> Result<Option<Failure>>
             ..Timings::default()
         };
         claims::record_timings(&tx, claim, &timings).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     };
-    let stored: Result<()> = stored.await;
+    let stored: Result<bool> = stored.await;
     // Where the database did not say whether it has the row, the file stays.
-    if stored.as_ref().is_err_and(|error| !error.is_transient()) {
+    let is_unused = match &stored {
+        Ok(kept) => !kept,
+        Err(error) => !error.is_transient(),
+    };
+    if is_unused {
         media::abandon(service, std::slice::from_ref(&key)).await;
     }
-    stored.map(|()| None)
+    stored
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 pub use self::files::{ExportFile, files_of_jobs, sweep};
-pub(crate) use self::files::{described, restart_all, withdraw_all};
+pub(crate) use self::files::{described, withdraw_all};
 pub use self::job::{export, request};
 pub use self::rows::Row;
 use crate::error::{Error, Result};

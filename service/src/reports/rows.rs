@@ -8,6 +8,7 @@ use sea_orm::FromQueryResult;
 use tokio::sync::mpsc::Sender;
 
 use super::Filter;
+use crate::attendance::roll;
 use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::id::{PersonId, SessionId};
@@ -129,12 +130,12 @@ async fn sessions(
 async fn lines(service: &Service, filter: &Filter, zone: Tz, sessions: &[Held]) -> Result<Vec<Row>> {
     let mut values = Values::default();
     let list = values.list(sessions.iter().map(|session| session.id));
+    let belonged = roll::belonged("rs", "rm");
     let mut sql = format!(
         "SELECT r.session_id, p.id AS person_id, p.roll_number, p.full_name, m.status, m.source, m.similarity, \
          m.remark, m.marked_at FROM (SELECT rs.id AS session_id, rm.person_id FROM session rs \
          JOIN membership rm ON rm.class_id = rs.class_id WHERE rs.id IN {list} AND rs.state = 'OPEN' \
-         AND (rm.left_at IS NULL OR rm.left_at > rs.starts_at) \
-         AND (rs.created_at <= rs.ends_at OR rm.joined_at < rs.ends_at) \
+         AND {belonged} \
          UNION SELECT rk.session_id, rk.student_id FROM mark rk WHERE rk.session_id IN {list}) r \
          JOIN person p ON p.id = r.person_id \
          LEFT JOIN mark m ON m.session_id = r.session_id AND m.student_id = r.person_id"

@@ -5,6 +5,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::{COLUMNS, ORDER, Session};
+use crate::attendance::roll;
 use crate::db::Values;
 use crate::error::Result;
 use crate::id::{MarkId, PersonId};
@@ -79,12 +80,12 @@ pub async fn of_student(
         } else {
             access::by_class(scope, values, "s.organization_id", "s.class_id")
         };
+        let belonged = roll::belonged("o", "rm");
         let mut sql = format!(
             "FROM session s LEFT JOIN mark m ON m.session_id = s.id AND m.student_id = {id} \
              WHERE s.state <> 'CANCELLED' AND {visible} AND s.id IN (SELECT k.session_id FROM mark k WHERE k.student_id = {id} \
              UNION SELECT o.id FROM membership rm JOIN session o ON o.class_id = rm.class_id WHERE rm.person_id = {id} \
-             AND o.state <> 'CLOSED' AND (rm.left_at IS NULL OR rm.left_at > o.starts_at) \
-             AND (o.created_at <= o.ends_at OR rm.joined_at < o.ends_at))"
+             AND o.state <> 'CLOSED' AND {belonged})"
         );
         if let Some((from, to)) = days {
             let (from, to) = (values.push(from), values.push(to));

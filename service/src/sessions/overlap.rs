@@ -10,7 +10,7 @@ use sea_orm::FromQueryResult;
 use crate::Tx;
 use crate::clock::is_sensible;
 use crate::db::{Sql, Values};
-use crate::error::{Error, Result};
+use crate::error::{About, Error, Result};
 use crate::id::{ClassId, OrganizationId, SessionId, VenueId};
 use crate::organizations;
 
@@ -107,11 +107,11 @@ pub(super) async fn refuse(tx: &Tx<'_>, organization: OrganizationId, zone: Tz, 
             let when = wanted.starts_at.with_timezone(&zone).format("%Y-%m-%d at %H:%M");
             return Err(if wish.venue.is_some() && other.venue_id == wish.venue {
                 let message = format!("the venue is taken on {when}; choose another time, or set allowOverlap");
-                Error::conflict_with("VENUE_TAKEN", other.id, message)
+                Error::conflict_with("VENUE_TAKEN", About::Session(other.id), message)
             } else {
                 let message =
                     format!("a teacher of the class is busy on {when}; choose another time, or set allowOverlap");
-                Error::conflict_with("TEACHER_BUSY", other.id, message)
+                Error::conflict_with("TEACHER_BUSY", About::Session(other.id), message)
             });
         }
     }

@@ -61,6 +61,9 @@ pub(crate) struct Watcher {
     organization: OrganizationId,
     begun: DateTime<Utc>,
     latest: DateTime<Utc>,
+    /// Whether what is known is all there was at a look: whatever differs then is news, however
+    /// long its transaction took.
+    has_looked: bool,
     known: HashMap<SessionId, (DateTime<Utc>, Session)>,
 }
 
@@ -70,6 +73,7 @@ impl Watcher {
             organization,
             begun,
             latest: begun,
+            has_looked: false,
             known: HashMap::new(),
         }
     }
@@ -80,12 +84,13 @@ impl Watcher {
         let mut changed = Vec::new();
         for Touched { touched_at, session } in touched {
             let same = self.known.get(&session.id).is_some_and(|known| known.1 == session);
-            if !same && touched_at >= self.begun {
+            if !same && (self.has_looked || touched_at >= self.begun) {
                 changed.push(Arc::new(session.clone()));
             }
             self.latest = self.latest.max(touched_at);
             self.known.insert(session.id, (touched_at, session));
         }
+        self.has_looked = true;
         let forgotten = self.latest - OVERLAP * 2;
         self.known.retain(|_, (at, _)| *at >= forgotten);
         Ok(changed)
@@ -176,13 +181,15 @@ impl Follower {
 
     /// Too slow for the news: what changed meanwhile is read, as it is now.
     async fn catch_up(&mut self) {
-        match touched_since(&self.service, self.organization, self.heard - OVERLAP).await {
-            Ok(touched) => {
-                self.heard = self.service.now();
-                self.waiting.extend(touched.into_iter().map(|t| Arc::new(t.session)));
+        let touched = loop {
+            match touched_since(&self.service, self.organization, self.heard - OVERLAP).await {
+                Ok(touched) => break touched,
+                Err(error) => tracing::debug!(%error, "cannot catch up with sessions"),
             }
-            Err(error) => tracing::debug!(%error, "cannot catch up with sessions"),
-        }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        self.heard = self.service.now();
+        self.waiting.extend(touched.into_iter().map(|t| Arc::new(t.session)));
     }
 }
 

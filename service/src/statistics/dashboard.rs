@@ -5,11 +5,11 @@ use sea_orm::FromQueryResult;
 
 use super::{Filter, Interval, Point, summary, trend};
 use crate::attendance::{self, Mark, MarkFilter, Summary};
-use crate::db::{Scalar, Sql, Values};
+use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::kinds::SessionState;
 use crate::page::PageRequest;
-use crate::recognition::ENROLLED;
+use crate::recognition::{self, ENROLLED};
 use crate::scope::Scope;
 use crate::sessions::{self, Session, SessionFilter};
 use crate::{Service, access};
@@ -92,14 +92,6 @@ pub async fn recent_marks(service: &Service, scope: &Scope) -> Result<Vec<Mark>>
 
 /// Faces that wait for a decision of the asker or a colleague.
 pub async fn review_queue_length(service: &Service, scope: &Scope) -> Result<i32> {
-    let viewer = scope.staff()?;
-    let mut values = Values::default();
-    let organization = values.push(viewer.organization);
-    let visible = access::by_class(scope, &mut values, "s.organization_id", "s.class_id");
-    let sql = format!(
-        "SELECT COUNT(*) AS value FROM face f JOIN session s ON s.id = f.session_id \
-         WHERE f.organization_id = {organization} AND f.decision = 'NEEDS_REVIEW' AND f.session_id IS NOT NULL AND {visible}"
-    );
-    let count: Option<Scalar> = service.db.reader().one(&sql, values.done()).await?;
-    Ok(count.map_or(0, |c| i32::try_from(c.value).unwrap_or(i32::MAX)))
+    let waiting = recognition::waiting_faces(service, scope).await?;
+    Ok(i32::try_from(waiting).unwrap_or(i32::MAX))
 }

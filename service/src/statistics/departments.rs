@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use sea_orm::FromQueryResult;
 
 use super::{Filter, Numbers, entries, reachable};
-use crate::attendance::Summary;
+use crate::attendance::{Summary, roll};
 use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::id::DepartmentId;
@@ -86,22 +86,19 @@ pub async fn departments(
         .collect())
 }
 
-/// In how many sessions somebody of each department was on the roll: of each session it is asked
-/// whether there is one, not how many.
+/// In how many sessions somebody of each department was on the roll. Each line of those rolls is
+/// looked at once, for a student's department may change behind them all.
 async fn sessions(service: &Service, scope: &Scope, filter: &Filter) -> Result<Vec<Count>> {
     let mut values = Values::default();
-    let organization = values.push(scope.viewer()?.organization);
-    let which = reachable(scope, filter, &mut values)?;
+    let marked = reachable(scope, filter, &mut values)?;
+    let open = reachable(scope, filter, &mut values)?;
+    let belonged = roll::belonged("s", "rm");
     let sql = format!(
-        "SELECT d.id AS department_id, (SELECT COUNT(*) FROM session s WHERE s.state IN ('OPEN', 'CLOSED') AND {which} \
-         AND (EXISTS (SELECT 1 FROM mark m JOIN person p ON p.id = m.student_id \
-         WHERE m.session_id = s.id AND p.department_id IS NOT DISTINCT FROM d.id) \
-         OR (s.state = 'OPEN' AND EXISTS (SELECT 1 FROM membership rm JOIN person p ON p.id = rm.person_id \
-         WHERE rm.class_id = s.class_id AND (rm.left_at IS NULL OR rm.left_at > s.starts_at) \
-         AND (s.created_at <= s.ends_at OR rm.joined_at < s.ends_at) \
-         AND p.department_id IS NOT DISTINCT FROM d.id)))) AS value \
-         FROM (SELECT dd.id FROM department dd WHERE dd.organization_id = {organization} \
-         UNION ALL SELECT NULL) d"
+        "SELECT r.department_id, COUNT(*) AS value FROM (\
+         SELECT s.id, p.department_id FROM session s JOIN mark m ON m.session_id = s.id \
+         JOIN person p ON p.id = m.student_id WHERE s.state IN ('OPEN', 'CLOSED') AND {marked} \
+         UNION SELECT s.id, p.department_id FROM session s JOIN membership rm ON rm.class_id = s.class_id AND {belonged} \
+         JOIN person p ON p.id = rm.person_id WHERE s.state = 'OPEN' AND {open}) r GROUP BY r.department_id"
     );
     service.db.reader().all(&sql, values.done()).await
 }

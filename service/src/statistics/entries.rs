@@ -1,6 +1,7 @@
 //! Lines of rolls, as tables for SQL: where only some students of a session count.
 
 use super::{Filter, own, reachable};
+use crate::attendance::roll::belonged;
 use crate::attendance::weeks::week;
 use crate::db::Values;
 use crate::error::Result;
@@ -41,16 +42,14 @@ fn marked(scope: &Scope, filter: &Filter, values: &mut Values) -> Result<String>
     ))
 }
 
-/// The lines without one, of sessions that are open: once closed, the marks are the roll. Says of
-/// members what `attendance::roll` does.
+/// The lines without one, of sessions that are open: once closed, the marks are the roll.
 fn unmarked(scope: &Scope, filter: &Filter, values: &mut Values) -> Result<String> {
     let which = reachable(scope, filter, values)?;
     let whose = whose(scope, filter, "rm.person_id", values);
+    let belonged = belonged("s", "rm");
     Ok(format!(
         "SELECT DISTINCT s.id AS session_id, s.day, s.class_id, rm.person_id AS student_id, CAST(NULL AS TEXT) AS status \
-         FROM session s JOIN membership rm ON rm.class_id = s.class_id \
-         AND (rm.left_at IS NULL OR rm.left_at > s.starts_at) \
-         AND (s.created_at <= s.ends_at OR rm.joined_at < s.ends_at) \
+         FROM session s JOIN membership rm ON rm.class_id = s.class_id AND {belonged} \
          WHERE s.state = 'OPEN' AND {which}{whose} AND NOT EXISTS (SELECT 1 FROM mark um \
          WHERE um.session_id = s.id AND um.student_id = rm.person_id)"
     ))

@@ -3,6 +3,28 @@
 use crate::table::{Row, row};
 
 pub const ADMINISTRATION: &[Row] = &[
+    // It is of the workers' embedder already.
+    row(
+        "Mutation.reembedGallery",
+        "reembedGallery { job { id } }",
+        "CCC",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.switchGallery",
+        "switchGallery(model: \"fake\") { organization { id } }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.switchGallery",
+        "switchGallery(model: \"nobody's\") { organization { id } }",
+        "III",
+        "FFF",
+        "FFF",
+    ),
     row(
         "Mutation.updateOrganization",
         "updateOrganization(input: { name: @unique }) { organization { id } }",

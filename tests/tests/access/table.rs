@@ -3,7 +3,7 @@
 //! A row has three letters for each role: for the own class, another class of the organization,
 //! and a class of another organization. `v` a value, `-` null without an error, `y` and `n`
 //! whether a list names the thing, `F` FORBIDDEN, `4` `NOT_FOUND`, `I` `INVALID_INPUT`,
-//! `U` UNAUTHENTICATED.
+//! `C` CONFLICT, `U` UNAUTHENTICATED.
 
 use std::time::Duration;
 
@@ -104,6 +104,7 @@ impl Row {
                 "FORBIDDEN" => 'F',
                 "NOT_FOUND" => '4',
                 "INVALID_INPUT" => 'I',
+                "CONFLICT" => 'C',
                 "UNAUTHENTICATED" => 'U',
                 _ => panic!("{}: {answer:#}", self.field),
             };

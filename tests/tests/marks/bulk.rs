@@ -228,3 +228,28 @@ async fn crossed(world: World) {
 }
 
 both!(lists_that_cross_each_other_all_arrive, crossed);
+
+/// A row that says nothing of the remark leaves it, one that says null takes it.
+async fn remarks(world: World) {
+    let (_, admin) = world.organization("School").await;
+    let school = School::with_students(&admin, 1).await;
+    let session = school.open_session().await;
+    let student = &school.students[0];
+    let with = |status: &str, remark: Value| {
+        let mut row = row(&session, student, status);
+        row["remark"] = remark;
+        row
+    };
+    let said = async |rows: &[Value]| send(&admin, rows, None).await.pop().unwrap()["mark"]["remark"].clone();
+    assert_eq!(said(&[with("EXCUSED", json!("ill"))]).await, "ill");
+    assert_eq!(said(&[row(&session, student, "EXCUSED")]).await, "ill");
+    assert_eq!(said(&[row(&session, student, "ABSENT")]).await, "ill");
+    assert_eq!(
+        said(&[with("ABSENT", json!("away")), row(&session, student, "EXCUSED")]).await,
+        "away"
+    );
+    assert_eq!(said(&[with("EXCUSED", Value::Null)]).await, Value::Null);
+    assert_eq!(said(&[row(&session, student, "EXCUSED")]).await, Value::Null);
+}
+
+both!(a_remark_stays_until_it_is_taken, remarks);

@@ -18,7 +18,7 @@ use service::seed::{Plan, seed};
 use tests::both;
 use tests::client::Client;
 use tests::school::now;
-use tests::world::{PASSWORD, Setup, World, address};
+use tests::world::{Mode, PASSWORD, Setup, World, address};
 
 const ROUNDS: usize = 15;
 const MOST: f64 = 0.5;
@@ -168,3 +168,46 @@ both!(statistics_take_a_part_of_counting_all_marks, timed, |setup| Setup {
     workers: 0,
     ..setup
 });
+
+/// Two schools from one seed are two schools.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_serves_twice() {
+    let setup = Setup {
+        workers: 0,
+        ..Setup::new(Mode::Embedded)
+    };
+    let world = setup.build().await.unwrap();
+    let plan = Plan {
+        seed: 1,
+        organization: "One".into(),
+        timezone: "UTC".into(),
+        students: 60,
+        sessions: 50,
+        last: NaiveDate::from_ymd_opt(2027, 3, 3).unwrap(),
+    };
+    let mut made = Vec::new();
+    for organization in ["One", "Two"] {
+        let email = address("seed");
+        let admin = NewAccount {
+            full_name: "Ada Admin",
+            email: &email,
+            password: PASSWORD,
+            role: Role::Admin,
+        };
+        let plan = Plan {
+            organization: organization.into(),
+            ..plan.clone()
+        };
+        let scope = Scope::System("test");
+        made.push(seed(&world.service, &scope, &plan, &admin, |_, _| ()).await.unwrap());
+    }
+    assert_eq!(made[0].marks, made[1].marks);
+    let rows = world.service.db.writer();
+    let count = "SELECT COUNT(*) AS n FROM session";
+    let count = rows
+        .query_one_raw(Statement::from_string(rows.get_database_backend(), count))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(count.try_get::<i64>("", "n").unwrap(), (made[0].sessions * 2) as i64);
+}

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::fake::{person, photo};
-use tests::school::{School, enrol, now};
+use tests::school::{School, ended, enrol, now};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -15,6 +15,10 @@ pub enum Kind {
     Job,
     /// Of one student, in a session of its own.
     Mark,
+    /// A student who was absent.
+    Absentee,
+    /// A photo that holds an enrolled student five times: four of them wait for a person.
+    Claims,
 }
 
 pub struct Grown {
@@ -30,8 +34,27 @@ async fn id(client: &Client, query: &str, variables: Value, path: [&str; 2]) -> 
 }
 
 impl Grown {
+    /// With some of everything that needs no worker.
     pub async fn new(admin: &Client) -> Self {
-        let school = School::with_students(admin, 3).await;
+        let mut grown = Self::of(School::with_students(admin, 3).await).await;
+        for _ in 0..16 {
+            for kind in [
+                Kind::Student,
+                Kind::Class,
+                Kind::Venue,
+                Kind::Session,
+                Kind::Job,
+                Kind::Mark,
+                Kind::Absentee,
+            ] {
+                grown.grow(admin, kind).await;
+            }
+        }
+        grown
+    }
+
+    pub async fn of(school: School) -> Self {
+        let admin = &school.teacher.clone();
         let viewer = admin.query("{ viewer { id } }", json!({})).await;
         let viewer = viewer["viewer"]["id"].as_str().unwrap().to_owned();
         let venue = id(
@@ -49,7 +72,7 @@ impl Grown {
         )
         .await;
         let session = school.open_session().await;
-        let mut grown = Self {
+        Self {
             names: vec![
                 ("#class", school.class.clone()),
                 ("#admin", viewer),
@@ -61,20 +84,7 @@ impl Grown {
             school,
             begun: now(),
             count: 0,
-        };
-        for _ in 0..16 {
-            for kind in [
-                Kind::Student,
-                Kind::Class,
-                Kind::Venue,
-                Kind::Session,
-                Kind::Job,
-                Kind::Mark,
-            ] {
-                grown.grow(admin, kind).await;
-            }
         }
-        grown
     }
 
     pub fn named(&self, step: &str) -> String {
@@ -95,23 +105,17 @@ impl Grown {
         let name = format!("N{place:03}-{}", self.count);
         match kind {
             Kind::Student => {
-                let rows = json!([{ "fullName": name, "rollNumber": format!("R{}", self.count) }]);
-                let added = admin
-                    .query(
-                        "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
-                         results { student { id } } } }",
-                        json!({ "class": self.school.class, "rows": rows }),
-                    )
-                    .await;
-                admin
-                    .query(
-                        "mutation($id: ID!, $department: ID!) { updateUser(id: $id, input: { departmentId: $department }) { user { id } } }",
-                        json!({
-                            "id": added["addStudents"]["results"][0]["student"]["id"],
-                            "department": self.name("#department"),
-                        }),
-                    )
-                    .await;
+                self.student(admin, &name).await;
+            }
+            Kind::Absentee => {
+                let student = self.student(admin, &name).await;
+                let marked = self.school.mark(self.name("#session"), &student, "ABSENT").await;
+                assert!(marked.get("errors").is_none(), "{marked:#}");
+            }
+            Kind::Claims => {
+                let photo = photo(&[person(0); 5]);
+                let job = self.school.submit(self.name("#session"), photo).await;
+                assert_eq!(ended(admin, &job).await["status"], "SUCCEEDED");
             }
             Kind::Class => {
                 let query =
@@ -140,5 +144,24 @@ impl Grown {
                 enrol(admin, &self.school.students[0], &[photo(&[person(self.count)])]).await;
             }
         }
+    }
+    /// The id of a new student of class and department.
+    async fn student(&self, admin: &Client, name: &str) -> String {
+        let rows = json!([{ "fullName": name, "rollNumber": format!("R{}", self.count) }]);
+        let added = admin
+            .query(
+                "mutation($class: ID!, $rows: [StudentInput!]!) { addStudents(classId: $class, students: $rows) { \
+                 results { student { id } } } }",
+                json!({ "class": self.school.class, "rows": rows }),
+            )
+            .await;
+        let student = added["addStudents"]["results"][0]["student"]["id"].as_str().unwrap();
+        admin
+            .query(
+                "mutation($id: ID!, $department: ID!) { updateUser(id: $id, input: { departmentId: $department }) { user { id } } }",
+                json!({ "id": student, "department": self.name("#department") }),
+            )
+            .await;
+        student.to_owned()
     }
 }

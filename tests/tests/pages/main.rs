@@ -7,6 +7,7 @@ mod grown;
 use serde_json::{Value, json};
 use tests::both;
 use tests::client::Client;
+use tests::school::School;
 use tests::world::{Setup, World};
 
 use grown::{Grown, Kind};
@@ -49,6 +50,11 @@ const LISTS: &[List] = &[
         path: &["studentStatistics(filter: { range: { from: \"2020-01-01\", to: \"2099-01-01\" } }"],
         key: "student { id }",
         grows: Kind::Student,
+    },
+    List {
+        path: &["studentsAtRisk(filter: { range: { from: \"2020-01-01\", to: \"2099-01-01\" } }, belowRate: 0.9"],
+        key: "student { id }",
+        grows: Kind::Absentee,
     },
     List {
         path: &["session(id: #session)", "roll"],
@@ -148,17 +154,31 @@ impl List {
 async fn pages(world: World) {
     let (_, admin) = world.organization("School").await;
     let mut grown = Grown::new(&admin).await;
-    for list in LISTS {
-        let before = list.walk(&admin, &mut grown, Way::Forwards, false).await;
+    walk_all(LISTS, &admin, &mut grown).await;
+}
+
+/// Faces wait after a worker has looked.
+async fn waiting(world: World) {
+    let (_, admin) = world.organization("School").await;
+    let mut grown = Grown::of(School::enrolled(&admin, 1).await).await;
+    for _ in 0..4 {
+        grown.grow(&admin, Kind::Claims).await;
+    }
+    walk_all(&[list(&["reviewQueue"], Kind::Claims)], &admin, &mut grown).await;
+}
+
+async fn walk_all(lists: &[List], admin: &Client, grown: &mut Grown) {
+    for list in lists {
+        let before = list.walk(admin, grown, Way::Forwards, false).await;
         assert!(before.len() > 2 * PAGE, "{:?} has {} entries", list.path, before.len());
         assert_eq!(
             before,
-            list.walk(&admin, &mut grown, Way::Backwards, false).await,
+            list.walk(admin, grown, Way::Backwards, false).await,
             "{:?}",
             list.path
         );
         for way in [Way::Forwards, Way::Backwards] {
-            let seen = list.walk(&admin, &mut grown, way, true).await;
+            let seen = list.walk(admin, grown, way, true).await;
             let mut distinct = seen.clone();
             distinct.sort();
             distinct.dedup();
@@ -166,7 +186,7 @@ async fn pages(world: World) {
             let kept: Vec<String> = seen.into_iter().filter(|key| before.contains(key)).collect();
             assert_eq!(kept, before, "{:?}: an entry lost or out of its place", list.path);
         }
-        let after = list.walk(&admin, &mut grown, Way::Forwards, false).await;
+        let after = list.walk(admin, grown, Way::Forwards, false).await;
         assert!(after.len() > before.len(), "{:?} did not grow", list.path);
     }
 }
@@ -175,3 +195,4 @@ both!(no_entry_comes_twice_and_none_is_lost, pages, |setup| Setup {
     workers: 0,
     ..setup
 });
+both!(no_face_that_waits_is_lost, waiting);

@@ -2,6 +2,7 @@
 //! clear result comes of it. Each race is run a few hundred times on both databases, several at once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+mod joining;
 mod marking;
 
 use std::future::Future;

@@ -4,15 +4,22 @@
 mod long;
 
 use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use calamine::{Data, Reader, Xlsx};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
+use service::clock::ManualClock;
 use service::kinds::Role;
+use service::queue::claims;
+use service::{media, reports};
 use tests::both;
 use tests::client::{Client, code};
 use tests::fake::{person, photo};
 use tests::school::{School, ended, now};
-use tests::world::World;
+use tests::world::{Mode, Setup, World};
 
 const EXPORT: &str = "mutation($input: ExportInput!) { exportAttendance(input: $input) { job { id status } } }";
 const FILE: &str =
@@ -230,3 +237,109 @@ async fn erased(world: World) {
 }
 
 both!(an_erased_student_is_in_no_report, erased);
+
+/// Whatever the moment of the erasure, no file that can be fetched afterwards has the name.
+async fn erased_meanwhile(world: World) {
+    let (_, admin) = world.organization("School").await;
+    let school = School::with_students(&admin, 40).await;
+    let session = school.open_session().await;
+    school.set(&session, "closeSession").await;
+    for (n, student) in school.students.iter().enumerate() {
+        let input = json!({ "range": today(), "format": "CSV" });
+        let erase = async {
+            tokio::time::sleep(Duration::from_millis(n as u64 * 3 % 60)).await;
+            let erase = "mutation($id: ID!) { deleteUser(id: $id) { deletedId } }";
+            admin.query(erase, json!({ "id": student })).await
+        };
+        let (made, _) = tokio::join!(admin.query(EXPORT, json!({ "input": input })), erase);
+        let job = &made["exportAttendance"]["job"]["id"];
+        assert_eq!(ended(&admin, job.as_str().unwrap()).await["status"], "SUCCEEDED");
+        let job = admin.query(FILE, json!({ "id": job })).await["job"].clone();
+        if job["export"] != Value::Null {
+            let text = String::from_utf8(fetched(&admin, &job).await).unwrap();
+            assert!(
+                !text.contains(&format!("Student {n:03}")),
+                "the file of round {n} has the name"
+            );
+        }
+    }
+}
+
+both!(no_file_names_who_was_erased_while_it_was_made, erased_meanwhile);
+
+/// What a worker makes of a report whose asker may not read it any more; and how long a file stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_read_with_the_rights_of_then_and_kept_for_a_week() {
+    let setup = Setup {
+        workers: 0,
+        ..Setup::new(Mode::Embedded)
+    };
+    let world = setup.build().await.unwrap();
+    let (organization, admin) = world.organization("School").await;
+    let (tess, client) = world.member(organization, "Tess", Role::Teacher).await;
+    School::with_students(&client, 2).await.open_session().await;
+    let clock = Arc::new(ManualClock::at(now()));
+    let worker = world.twin(|parts| parts.clock = clock.clone());
+    let asked = json!({ "input": { "range": today(), "format": "CSV" } });
+
+    client.query(EXPORT, asked.clone()).await;
+    let claim = claims::claim(&worker).await.unwrap().unwrap();
+    assert_eq!(reports::export(&worker, &claim).await.unwrap(), None);
+    client.query(EXPORT, asked).await;
+    let suspend = "mutation($id: ID!) { setUserStatus(id: $id, status: SUSPENDED) { user { id } } }";
+    let id = format!("usr_{}", tess.0.simple());
+    admin.query(suspend, json!({ "id": id })).await;
+    let claim = claims::claim(&worker).await.unwrap().unwrap();
+    assert!(reports::export(&worker, &claim).await.unwrap().is_some());
+
+    let media = world.folder.path().join("media/exports");
+    let files = || {
+        let count = |folder: &Path| walk(folder).count();
+        count(&media)
+    };
+    assert_eq!(files(), 1);
+    for (days, left) in [(6, 1), (2, 0)] {
+        clock.advance(TimeDelta::days(days));
+        reports::sweep(&worker).await.unwrap();
+        media::remove_discarded(&worker).await.unwrap();
+        assert_eq!(files(), left, "after {days} more days");
+    }
+}
+
+/// The files under a folder.
+fn walk(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    Box::new(entries.flat_map(|path| {
+        if path.is_dir() {
+            walk(&path)
+        } else {
+            Box::new(std::iter::once(path))
+        }
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_keeps_the_workers_busy_with_reports() {
+    let setup = Setup {
+        workers: 0,
+        rates: true,
+        ..Setup::new(Mode::Embedded)
+    };
+    let world = setup.build().await.unwrap();
+    let (_, admin) = world.organization("School").await;
+    let mut taken = 0;
+    loop {
+        let answer = admin
+            .raw(EXPORT, json!({ "input": { "range": today(), "format": "CSV" } }))
+            .await;
+        if answer.get("errors").is_some() {
+            assert_eq!(code(&answer), "RATE_LIMITED");
+            break;
+        }
+        taken += 1;
+    }
+    assert!((10..200).contains(&taken), "{taken} reports");
+}

@@ -1,13 +1,17 @@
 //! A student checks in with a selfie and the code on the screen.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use chrono::{TimeDelta, TimeZone, Utc};
 use serde_json::{Value, json};
+use service::clock::ManualClock;
 use service::kinds::Role;
 use tests::both;
 use tests::client::{Client, code, data};
 use tests::fake::{Colour, TINY, person, photo, similarity};
 use tests::school::{ENROLMENT, School, ended, enrol};
-use tests::world::World;
+use tests::world::{Mode, Setup, World};
 
 use super::{faces, id, is, mark, reason, review};
 
@@ -199,7 +203,7 @@ async fn far_away(world: World) {
         "classId": room.school.class,
         "venueId": made["createVenue"]["venue"]["id"],
         "startsAt": now.to_rfc3339(),
-        "endsAt": (now + chrono::TimeDelta::hours(1)).to_rfc3339(),
+        "endsAt": (now + TimeDelta::hours(1)).to_rfc3339(),
     });
     let made = room
         .admin
@@ -222,3 +226,76 @@ async fn far_away(world: World) {
 }
 
 both!(a_student_checks_in_from_nearby, far_away);
+
+/// The code of a step is good until the end of the next one, and the next one's from its beginning;
+/// another session's never.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_good_for_its_step_and_one_beside_it() {
+    let clock = Arc::new(ManualClock::at(Utc.with_ymd_and_hms(2027, 3, 1, 9, 0, 0).unwrap()));
+    let setup = Setup {
+        clock: Some(clock.clone()),
+        workers: 0,
+        ..Setup::new(Mode::Embedded)
+    };
+    let world = setup.build().await.unwrap();
+    let room = Room::not_enrolled(&world).await;
+    let (session, other) = (room.school.open_session().await, room.school.open_session().await);
+    let is_right = async |shown: &str| {
+        let answer = room.check_in(&session, shown, selfie(), json!({})).await;
+        match code(&answer) {
+            "INVALID_INPUT" => false,
+            _ => reason(&answer) == "NOT_ENROLLED",
+        }
+    };
+    // Later the clock goes back, and not behind the moment at which everybody signed in.
+    clock.advance(TimeDelta::minutes(1));
+    let first = room.code(&session).await;
+    assert!(is_right(&first).await);
+    assert!(!is_right(&room.code(&other).await).await);
+    clock.advance(TimeDelta::milliseconds(29_999));
+    assert_eq!(room.code(&session).await, first);
+    clock.advance(TimeDelta::milliseconds(1));
+    let second = room.code(&session).await;
+    assert_ne!(second, first);
+    assert!(is_right(&first).await && is_right(&second).await);
+    clock.advance(TimeDelta::milliseconds(29_999));
+    assert!(is_right(&first).await);
+    clock.advance(TimeDelta::milliseconds(1));
+    assert!(!is_right(&first).await && is_right(&second).await);
+    // A screen whose clock is a little ahead.
+    clock.advance(TimeDelta::seconds(-60));
+    assert!(is_right(&second).await);
+    clock.advance(TimeDelta::milliseconds(-1));
+    assert!(!is_right(&second).await);
+}
+
+/// Who tries codes out is made to wait, with the right one too; others are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_codes_is_slowed_down() {
+    let setup = Setup {
+        rates: true,
+        workers: 0,
+        ..Setup::new(Mode::Embedded)
+    };
+    let world = setup.build().await.unwrap();
+    let (room, other) = (Room::not_enrolled(&world).await, Room::not_enrolled(&world).await);
+    let session = room.school.open_session().await;
+    let mut guesses = 0;
+    loop {
+        let answer = room.check_in(&session, "00000000", selfie(), json!({})).await;
+        match code(&answer) {
+            "INVALID_INPUT" => guesses += 1,
+            "RATE_LIMITED" => break,
+            code => panic!("{code}"),
+        }
+        assert!(guesses < 50, "nobody is slowed down");
+    }
+    assert!(guesses >= 5, "{guesses} slips of the pen are too many");
+    let right = room.code(&session).await;
+    let answer = room.check_in(&session, &right, selfie(), json!({})).await;
+    assert_eq!(code(&answer), "RATE_LIMITED");
+    let session = other.school.open_session().await;
+    let right = other.code(&session).await;
+    let answer = other.check_in(&session, &right, selfie(), json!({})).await;
+    assert_eq!(reason(&answer), "NOT_ENROLLED");
+}

@@ -1,10 +1,12 @@
 //! What each decision does to the face and to the marks.
 
+use chrono::TimeDelta;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use tests::both;
 use tests::client::{code, data};
-use tests::fake::{person, photo};
-use tests::school::{ENROLMENT, School, ended, enrol};
+use tests::fake::{NOBODY, person, photo};
+use tests::school::{ENROLMENT, School, ended, enrol, now};
 use tests::world::World;
 
 use super::{entry, faces, id, is, mark, reason, review};
@@ -148,3 +150,55 @@ async fn stays_known(world: World) {
 }
 
 both!(who_is_marked_stays_known, stays_known);
+
+/// The earliest photo decides PRESENT or LATE only as long as it shows the student.
+async fn time_taken_back(world: World) {
+    let (_, admin) = world.organization("Here").await;
+    let school = School::enrolled(&admin, 2).await;
+    let starts = now() - TimeDelta::minutes(20);
+    let session = school.session(starts).await;
+    school.set(&session, "openSession").await;
+    let [zero, one] = [&school.students[0], &school.students[1]];
+    let first = school.submit(&session, photo(&[person(0)])).await;
+    let first = faces(&admin, &first).await.remove(0);
+    // As if it had been sent soon after the start.
+    let db = world.service.db.writer();
+    let early = "UPDATE photo SET submitted_at = $1 WHERE session_id IS NOT NULL";
+    let early = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        early,
+        [(starts + TimeDelta::minutes(2)).into()],
+    );
+    db.execute_raw(early).await.unwrap();
+    let second = school.submit(&session, photo(&[person(0), NOBODY])).await;
+    let second = faces(&admin, &second).await.remove(0);
+    data(review(&admin, id(&second), "CONFIRM", None, None).await);
+    assert!(is(mark(&admin, &session, zero).await.as_ref(), "PRESENT", "REVIEW"));
+    data(review(&admin, id(&first), "REASSIGN", Some(one), None).await);
+    assert!(is(mark(&admin, &session, one).await.as_ref(), "PRESENT", "REVIEW"));
+    assert!(is(mark(&admin, &session, zero).await.as_ref(), "LATE", "REVIEW"));
+}
+
+both!(a_face_takes_its_time_with_it, time_taken_back);
+
+/// Whoever was in time when the photo came stays so when the rule is made stricter.
+async fn stricter(world: World) {
+    let (_, admin) = world.organization("Here").await;
+    let school = School::enrolled(&admin, 1).await;
+    let session = school.session(now() - TimeDelta::minutes(7)).await;
+    school.set(&session, "openSession").await;
+    let zero = &school.students[0];
+    let job = school.submit(&session, photo(&[person(0)])).await;
+    let face = faces(&admin, &job).await.remove(0);
+    assert!(is(
+        mark(&admin, &session, zero).await.as_ref(),
+        "PRESENT",
+        "RECOGNITION"
+    ));
+    let stricter = "mutation { updateOrganization(input: { lateAfterMinutes: 3 }) { organization { id } } }";
+    admin.query(stricter, json!({})).await;
+    data(review(&admin, id(&face), "CONFIRM", None, None).await);
+    assert!(is(mark(&admin, &session, zero).await.as_ref(), "PRESENT", "REVIEW"));
+}
+
+both!(a_stricter_rule_makes_nobody_late_afterwards, stricter);

@@ -1,11 +1,14 @@
 //! The queue as a list and as it changes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use service::kinds::Role;
 use tests::both;
 use tests::client::data;
 use tests::fake::{person, photo};
 use tests::school::{School, ended};
-use tests::socket::Socket;
+use tests::socket::{Got, Socket};
 use tests::world::World;
 
 use super::{faces, id, review};
@@ -68,7 +71,7 @@ async fn follows(world: World) {
         .await;
     assert_eq!(event(&socket.next().await), ("LEFT", id(&second), 0));
     assert_eq!(waiting(&school).await.1, 0);
-    assert_eq!(elsewhere.within(std::time::Duration::from_millis(300)).await, None);
+    assert_eq!(elsewhere.within(Duration::from_millis(300)).await, None);
 }
 
 both!(the_queue_is_followed_as_it_changes, follows);
@@ -102,3 +105,64 @@ async fn pages(world: World) {
 }
 
 both!(the_queue_is_read_in_pages, pages);
+
+/// Who teaches the class no longer hears nothing of it, and sees nothing of it.
+async fn class_lost(world: World) {
+    let (organization, admin) = world.organization("Here").await;
+    let school = School::enrolled(&admin, 2).await;
+    let (teacher, client) = world.member(organization, "Tom Teacher", Role::Teacher).await;
+    let teachers = async |ids: &[String]| {
+        admin
+            .query(
+                "mutation($class: ID!, $ids: [ID!]!) { updateClass(id: $class, input: { teacherIds: $ids }) { class { id } } }",
+                json!({ "class": school.class, "ids": ids }),
+            )
+            .await
+    };
+    teachers(&[format!("usr_{}", teacher.0.simple())]).await;
+    let session = school.open_session().await;
+    let submit = async |who: usize| {
+        let job = school.submit(&session, photo(&[person(who), person(who)])).await;
+        faces(&admin, &job).await.remove(1)
+    };
+    let (mut socket, mut of_class) = (Socket::open(&client).await, Socket::open(&client).await);
+    socket.subscribe("1", FOLLOW, json!({})).await;
+    of_class.subscribe("1", FOLLOW, json!({ "class": school.class })).await;
+    let first = submit(0).await;
+    assert_eq!(event(&socket.next().await), ("ENTERED", id(&first), 1));
+    assert_eq!(event(&of_class.next().await), ("ENTERED", id(&first), 1));
+    teachers(&[]).await;
+    assert_eq!(of_class.within(Duration::from_secs(10)).await, Some(Got::Complete));
+    submit(1).await;
+    assert_eq!(socket.within(Duration::from_secs(3)).await, None);
+    let seen = client.query("{ reviewQueue { totalCount } }", json!({})).await;
+    assert_eq!(seen["reviewQueue"]["totalCount"], 0);
+}
+
+both!(who_lost_the_class_hears_nothing, class_lost);
+
+/// What cannot be decided does not wait: the dashboard counts what the queue lists.
+async fn cancelled(world: World) {
+    let (_, admin) = world.organization("Here").await;
+    let school = School::enrolled(&admin, 1).await;
+    let session = school.open_session().await;
+    let job = school.submit(&session, photo(&[person(0), person(0)])).await;
+    ended(&admin, &job).await;
+    let lengths = async || {
+        let found = admin
+            .query(
+                "{ dashboard { reviewQueueLength } reviewQueue { totalCount } }",
+                json!({}),
+            )
+            .await;
+        (
+            found["dashboard"]["reviewQueueLength"].clone(),
+            found["reviewQueue"]["totalCount"].clone(),
+        )
+    };
+    assert_eq!(lengths().await, (json!(1), json!(1)));
+    school.set(&session, "cancelSession").await;
+    assert_eq!(lengths().await, (json!(0), json!(0)));
+}
+
+both!(faces_of_a_cancelled_session_do_not_wait, cancelled);

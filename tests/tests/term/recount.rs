@@ -16,7 +16,6 @@ pub struct Session {
     pub venue: Option<Uuid>,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
-    pub created_at: DateTime<Utc>,
     pub state: String,
     pub day: NaiveDate,
     /// present, late, excused, absent, expected
@@ -104,7 +103,6 @@ impl Recount {
                     venue: get(row, "venue_id"),
                     starts_at,
                     ends_at: get(row, "ends_at"),
-                    created_at: get(row, "created_at"),
                     state: get(row, "state"),
                     day: starts_at.with_timezone(&Madrid).date_naive(),
                     tally: ["present", "late", "excused", "absent", "expected"].map(|c| get(row, c)),
@@ -168,7 +166,7 @@ impl Recount {
             let belonged = self.memberships.iter().filter(|m| {
                 m.class == session.class
                     && m.left.is_none_or(|left| left > session.starts_at)
-                    && (session.created_at <= session.ends_at || m.joined < session.ends_at)
+                    && m.joined < session.ends_at
             });
             roll.extend(belonged.map(|m| m.student));
         }

@@ -4,6 +4,7 @@
 
 mod classes;
 mod clock;
+mod joining;
 mod races;
 mod sessions;
 mod terms;

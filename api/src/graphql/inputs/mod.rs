@@ -4,7 +4,7 @@ mod people;
 mod statistics;
 mod timetable;
 
-use async_graphql::{Context, ID, InputObject, OneofObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, OneofObject};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
@@ -142,7 +142,7 @@ pub struct MarkInput {
     session_id: ID,
     student_id: ID,
     status: MarkStatus,
-    remark: Option<String>,
+    remark: MaybeUndefined<String>,
 }
 
 impl MarkInput {
@@ -152,7 +152,7 @@ impl MarkInput {
             session: NodeId::parse(&self.session_id).unwrap_or(SessionId(uuid::Uuid::nil())),
             student: NodeId::parse(&self.student_id).unwrap_or(PersonId(uuid::Uuid::nil())),
             status: self.status.into(),
-            remark: self.remark,
+            remark: people::change(self.remark),
         }
     }
 }

@@ -24,6 +24,14 @@ pub struct OrganizationPayload {
     organization: Organization,
 }
 
+impl From<organizations::Organization> for OrganizationPayload {
+    fn from(organization: organizations::Organization) -> Self {
+        Self {
+            organization: Organization(organization),
+        }
+    }
+}
+
 #[derive(SimpleObject)]
 pub struct DepartmentPayload {
     department: Department,
@@ -55,11 +63,7 @@ impl AdministrationMutation {
         organizations::update(service(ctx)?, &scope(ctx)?, input.change())
             .await
             .answer()
-            .map(|organization| {
-                Some(OrganizationPayload {
-                    organization: Organization(organization),
-                })
-            })
+            .map(|organization| Some(organization.into()))
     }
 
     async fn create_department(

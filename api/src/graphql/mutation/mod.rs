@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod attendance;
+mod gallery;
 mod reports;
 mod review;
 mod school;
@@ -22,6 +23,7 @@ pub struct Mutation(
     attendance::AttendanceMutation,
     timetable::TimetableMutation,
     review::ReviewMutation,
+    gallery::GalleryMutation,
 );
 
 /// What was wrong with one row of many.

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object};
 use service::{attendance, statistics};
 
-use crate::graphql::connection::{page_cost, request};
+use crate::graphql::connection::{page_cost, request, whole_list_cost};
 use crate::graphql::inputs::{DateRange, MarkFilter, StatisticsFilter};
 use crate::graphql::scalars::Interval;
 use crate::graphql::types::{
@@ -71,6 +71,7 @@ impl Statistics {
             .map(|points| Some(points.into_iter().map(Into::into).collect()))
     }
 
+    #[graphql(complexity = "whole_list_cost(child_complexity)")]
     async fn class_statistics(
         &self,
         ctx: &Context<'_>,
@@ -85,6 +86,7 @@ impl Statistics {
     }
 
     /// students without a department are one row with a null department
+    #[graphql(complexity = "whole_list_cost(child_complexity)")]
     async fn department_statistics(
         &self,
         ctx: &Context<'_>,

@@ -3,9 +3,10 @@
 use async_graphql::{Context, Object};
 use chrono::{DateTime, NaiveDate, Utc};
 use service::statistics::{self, Filter};
+use tokio::sync::OnceCell;
 
 use super::{AttendanceMark, AttendanceSummary, Class, Department, Session, User};
-use crate::graphql::connection::{connection, exact};
+use crate::graphql::connection::{connection, exact, whole_list_cost};
 use crate::graphql::scalars::Date;
 use crate::graphql::{Answer, loaders, scope, service};
 use crate::http::error::extend;
@@ -13,15 +14,21 @@ use crate::http::error::extend;
 /// Each field is read where it is asked for.
 pub struct Dashboard {
     range: Option<(NaiveDate, NaiveDate)>,
+    /// Five fields of one statement.
+    counts: OnceCell<statistics::Counts>,
 }
 
 impl Dashboard {
     pub fn new(range: Option<(NaiveDate, NaiveDate)>) -> Self {
-        Self { range }
+        Self {
+            range,
+            counts: OnceCell::new(),
+        }
     }
 
-    async fn counts(ctx: &Context<'_>) -> async_graphql::Result<statistics::Counts> {
-        statistics::counts(service(ctx)?, &scope(ctx)?).await.answer()
+    async fn counts(&self, ctx: &Context<'_>) -> async_graphql::Result<statistics::Counts> {
+        let read = async || statistics::counts(service(ctx)?, &scope(ctx)?).await.answer();
+        self.counts.get_or_try_init(read).await.copied()
     }
 }
 
@@ -39,25 +46,26 @@ impl Dashboard {
     }
 
     async fn students(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
-        Ok(Some(Self::counts(ctx).await?.students))
+        Ok(Some(self.counts(ctx).await?.students))
     }
 
     async fn enrolled_students(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
-        Ok(Some(Self::counts(ctx).await?.enrolled))
+        Ok(Some(self.counts(ctx).await?.enrolled))
     }
 
     async fn teachers(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
-        Ok(Some(Self::counts(ctx).await?.teachers))
+        Ok(Some(self.counts(ctx).await?.teachers))
     }
 
     async fn classes(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
-        Ok(Some(Self::counts(ctx).await?.classes))
+        Ok(Some(self.counts(ctx).await?.classes))
     }
 
     async fn venues(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
-        Ok(Some(Self::counts(ctx).await?.venues))
+        Ok(Some(self.counts(ctx).await?.venues))
     }
 
+    #[graphql(complexity = "whole_list_cost(child_complexity)")]
     async fn open_sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Session>>> {
         let sessions = statistics::open_sessions(service(ctx)?, &scope(ctx)?).await;
         sessions
@@ -73,6 +81,7 @@ impl Dashboard {
             .map(|all| Some(all.into_iter().map(Into::into).collect()))
     }
 
+    #[graphql(complexity = "10 * child_complexity")]
     async fn recent_marks(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<AttendanceMark>>> {
         let marks = statistics::recent_marks(service(ctx)?, &scope(ctx)?).await;
         marks
