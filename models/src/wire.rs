@@ -276,10 +276,7 @@ mod tests {
                 11,
                 &value("input", &[fixed(1), fixed(3), named("height"), named("width")]),
             ),
-            (
-                12,
-                &value("cls_8", &[named("cls_8_0"), named("cls_8_1"), fixed(1)]),
-            ),
+            (12, &value("cls_8", &[named("cls_8_0"), named("cls_8_1"), fixed(1)])),
         ]));
         assert_eq!(free_sizes(&before), Ok(after.clone()));
         assert_eq!(free_sizes(&after), Ok(after));

@@ -63,7 +63,12 @@ fn portrait(vision: &OnnxVision) -> (RgbImage, f32) {
     portraits.sort();
     let photo = picture::decode(&std::fs::read(&portraits[0]).unwrap(), picture::MAX_PIXELS).unwrap();
     let analysis = analyse(vision, &photo);
-    let Bounds { x, y, width, height } = analysis.faces.iter().map(|face| face.bounds).max_by_key(|b| b.width).unwrap();
+    let Bounds { x, y, width, height } = analysis
+        .faces
+        .iter()
+        .map(|face| face.bounds)
+        .max_by_key(|b| b.width)
+        .unwrap();
     let cut = picture::crop(&photo, Rect { x, y, width, height }, 0.5);
     (cut, f32::from(u16::try_from(width).unwrap()))
 }
@@ -72,7 +77,11 @@ fn portrait(vision: &OnnxVision) -> (RgbImage, f32) {
 fn of_width((portrait, wide): &(RgbImage, f32), width: u16) -> RgbImage {
     let factor = f32::from(width) / wide;
     let side = |side: u32| (f64::from(side) * f64::from(factor)).round().clamp(1.0, 65_535.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped just before"
+    )]
     let (width, height) = (side(portrait.width()) as u32, side(portrait.height()) as u32);
     imageops::resize(portrait, width, height, FilterType::Triangle)
 }
@@ -150,6 +159,11 @@ fn a_face_over_several_tiles_is_one() {
     let face = of_width(&portrait(vision), 1900);
     let places = [(3000, 2000)];
     let analysis = analyse(vision, &wall(&face, &places));
-    assert_eq!(analysis.faces.len(), 1, "{:?}", analysis.faces.iter().map(|f| f.bounds).collect::<Vec<_>>());
+    assert_eq!(
+        analysis.faces.len(),
+        1,
+        "{:?}",
+        analysis.faces.iter().map(|f| f.bounds).collect::<Vec<_>>()
+    );
     assert_eq!(found(&analysis, &places, 800), [1]);
 }

@@ -63,7 +63,10 @@ fn floats(name: &str, shape: &[u64], values: &[f32]) -> Vec<u8> {
 fn value(number: u8, name: &str, shape: &[u64]) -> Vec<u8> {
     let dims: Vec<u8> = shape.iter().flat_map(|side| bytes(1, &integer(1, *side))).collect();
     let tensor = [integer(1, 1), bytes(2, &dims)].concat();
-    bytes(number, &[bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat())
+    bytes(
+        number,
+        &[bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat(),
+    )
 }
 
 /// Two anchors a cell, the sizes fixed at 640 as in `InsightFace`'s own files, names as odd as theirs.
@@ -79,7 +82,11 @@ fn file() -> Vec<u8> {
             let offset = if kind == 0 { 0.0 } else { 0.5 };
             let weights: Vec<f32> = (0..channels).flat_map(|_| [weight, 0.0, 0.0]).collect();
             graph.extend(floats(&name("w"), &[channels, 3, 1, 1], &weights));
-            graph.extend(floats(&name("b"), &[channels], &vec![offset; usize::try_from(channels).unwrap()]));
+            graph.extend(floats(
+                &name("b"),
+                &[channels],
+                &vec![offset; usize::try_from(channels).unwrap()],
+            ));
             let shape = [u64::MAX, width];
             let raw: Vec<u8> = shape.iter().flat_map(|side| side.to_le_bytes()).collect();
             let tensor = [
@@ -89,10 +96,18 @@ fn file() -> Vec<u8> {
                 bytes(9, &raw),
             ];
             graph.extend(bytes(5, &tensor.concat()));
-            let size = [list("kernel_shape", &[stride, stride]), list("strides", &[stride, stride])];
+            let size = [
+                list("kernel_shape", &[stride, stride]),
+                list("strides", &[stride, stride]),
+            ];
             graph.extend(node("AveragePool", &["input.1"], &name("p"), &size));
             graph.extend(node("Conv", &[&name("p"), &name("w"), &name("b")], &name("c"), &[]));
-            graph.extend(node("Transpose", &[&name("c")], &name("t"), &[list("perm", &[2, 3, 0, 1])]));
+            graph.extend(node(
+                "Transpose",
+                &[&name("c")],
+                &name("t"),
+                &[list("perm", &[2, 3, 0, 1])],
+            ));
             graph.extend(node("Reshape", &[&name("t"), &name("s")], &name(""), &[]));
             outputs.extend(value(12, &name(""), &[2 * (640 / stride).pow(2), width]));
         }
