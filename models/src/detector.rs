@@ -63,9 +63,16 @@ impl Detector {
         }
         let (fx, fy) = (ratio(width, plan.scaled.0), ratio(height, plan.scaled.1));
         for tile in &plan.tiles {
-            let view = View::of(picture, &plan, (tile.x.start, tile.y.start), (tile.x.length, tile.y.length));
+            let view = View::of(
+                picture,
+                &plan,
+                (tile.x.start, tile.y.start),
+                (tile.x.length, tile.y.length),
+            );
             let faces = self.run(picture, &view)?;
-            let placed = faces.iter().map(|face| face.moved(float(tile.x.start), float(tile.y.start)));
+            let placed = faces
+                .iter()
+                .map(|face| face.moved(float(tile.x.start), float(tile.y.start)));
             found.extend(placed.filter(|face| tile.counts(face)).map(|face| face.scaled(fx, fy)));
         }
         Ok(suppress(found, self.thresholds.overlap))

@@ -115,6 +115,9 @@ impl Grid<'_> {
 }
 
 #[cfg(test)]
+mod loads;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

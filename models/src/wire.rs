@@ -31,7 +31,8 @@ pub(crate) mod number {
 /// Number of bytes in a varint at most.
 const VARINT: usize = 10;
 
-/// The model with height and width of its input, and the number of rows of each output, left open.
+/// The model with height and width of its input, and batch and number of rows of each output, left
+/// open.
 pub(crate) fn free_sizes(model: &[u8]) -> Result<Vec<u8>, WireError> {
     let mut graphs = 0;
     let freed = rewrite(model, |field| match (field.number, field.payload) {
@@ -64,7 +65,8 @@ fn free_graph(graph: &[u8]) -> Result<Vec<u8>, WireError> {
         }
         (number::GRAPH_OUTPUT, Some(value)) => {
             let name = String::from_utf8_lossy(text(value, number::VALUE_NAME)?).into_owned();
-            free_value(value, |axis| (axis == 1).then(|| format!("{name}_rows"))).map(Edit::Replace)
+            // SCRFD's have no batch in front of the rows.
+            free_value(value, |axis| (axis < 2).then(|| format!("{name}_{axis}"))).map(Edit::Replace)
         }
         // Sizes of what lies between, for the fixed input: optional, and now wrong.
         (number::GRAPH_VALUE_INFO, Some(_)) => Ok(Edit::Drop),
@@ -274,7 +276,7 @@ mod tests {
                 11,
                 &value("input", &[fixed(1), fixed(3), named("height"), named("width")]),
             ),
-            (12, &value("cls_8", &[fixed(1), named("cls_8_rows"), fixed(1)])),
+            (12, &value("cls_8", &[named("cls_8_0"), named("cls_8_1"), fixed(1)])),
         ]));
         assert_eq!(free_sizes(&before), Ok(after.clone()));
         assert_eq!(free_sizes(&after), Ok(after));

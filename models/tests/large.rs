@@ -63,7 +63,12 @@ fn portrait(vision: &OnnxVision) -> (RgbImage, f32) {
     portraits.sort();
     let photo = picture::decode(&std::fs::read(&portraits[0]).unwrap(), picture::MAX_PIXELS).unwrap();
     let analysis = analyse(vision, &photo);
-    let Bounds { x, y, width, height } = analysis.faces.iter().map(|face| face.bounds).max_by_key(|b| b.width).unwrap();
+    let Bounds { x, y, width, height } = analysis
+        .faces
+        .iter()
+        .map(|face| face.bounds)
+        .max_by_key(|b| b.width)
+        .unwrap();
     let cut = picture::crop(&photo, Rect { x, y, width, height }, 0.5);
     (cut, f32::from(u16::try_from(width).unwrap()))
 }
@@ -72,7 +77,11 @@ fn portrait(vision: &OnnxVision) -> (RgbImage, f32) {
 fn of_width((portrait, wide): &(RgbImage, f32), width: u16) -> RgbImage {
     let factor = f32::from(width) / wide;
     let side = |side: u32| (f64::from(side) * f64::from(factor)).round().clamp(1.0, 65_535.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped just before"
+    )]
     let (width, height) = (side(portrait.width()) as u32, side(portrait.height()) as u32);
     imageops::resize(portrait, width, height, FilterType::Triangle)
 }
@@ -103,9 +112,10 @@ fn found(analysis: &Analysis, places: &[(i64, i64)], width: u16) -> Vec<usize> {
 }
 
 #[test]
-fn a_face_of_24_pixels_is_found_wherever_it_is() {
+fn a_face_too_small_for_the_overview_is_found_wherever_it_is() {
     let Some(vision) = vision() else { return };
-    let face = of_width(&portrait(vision), 24);
+    // 24 pixels of what a tile sees, 15 of the overview, where such a portrait is not found.
+    let face = of_width(&portrait(vision), 48);
     let places: Vec<(i64, i64)> = (0..20)
         .flat_map(|row| (0..30).map(move |column| (100 + column * 199, 100 + row * 197)))
         .collect();
@@ -123,7 +133,7 @@ fn a_face_across_the_tiles_edges_is_counted_once() {
     let Some(vision) = vision() else { return };
     let portrait = portrait(vision);
     // The tiles of this wall share what lies around its middle lines.
-    for width in [24, 40, 60, 76, 90, 150, 300, 800, 1600] {
+    for width in [60, 76, 90, 120, 150, 300, 800, 1600] {
         let face = of_width(&portrait, width);
         let step = i64::from(face.width().max(face.height())) + 23;
         let fit = |length: i64| ((length - step) / 2 / step).min(8);
@@ -149,6 +159,11 @@ fn a_face_over_several_tiles_is_one() {
     let face = of_width(&portrait(vision), 1900);
     let places = [(3000, 2000)];
     let analysis = analyse(vision, &wall(&face, &places));
-    assert_eq!(analysis.faces.len(), 1, "{:?}", analysis.faces.iter().map(|f| f.bounds).collect::<Vec<_>>());
+    assert_eq!(
+        analysis.faces.len(),
+        1,
+        "{:?}",
+        analysis.faces.iter().map(|f| f.bounds).collect::<Vec<_>>()
+    );
     assert_eq!(found(&analysis, &places, 800), [1]);
 }

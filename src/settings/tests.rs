@@ -121,7 +121,11 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
             |r, v| r.models_mirror = v,
             &["ftp://host/", "/no/such/folder"],
         ),
-        ("MUSTER_MODEL_CATALOG", |r, v| r.model_catalog = v, &["/no/such/file", "/dev/null"]),
+        (
+            "MUSTER_MODEL_CATALOG",
+            |r, v| r.model_catalog = v,
+            &["/no/such/file", "/dev/null"],
+        ),
         (
             "MUSTER_DETECTOR",
             |r, v| r.detector = v,

@@ -77,7 +77,10 @@ mod tests {
         let detector = catalog.of(Role::Detector).next().unwrap();
         assert!(detector.detection.is_some_and(|of| of.score > 0.7));
         let error = load(&BUILT_IN.replace("266c46", "266c47")).unwrap_err().to_string();
-        assert!(error.contains("mobilefacenet_arcface_128") && error.contains("sha256"), "{error}");
+        assert!(
+            error.contains("mobilefacenet_arcface_128") && error.contains("sha256"),
+            "{error}"
+        );
     }
 
     #[test]
