@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Calibrate(Calibrate),
     /// Fills the database with a made-up school, for trying and measuring
     Seed(Seed),
+    /// Enrols the students of a class from photos: one folder a student, named by roll number
+    Enrol(Enrol),
     /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
     Health,
 }
@@ -140,6 +142,22 @@ pub(crate) struct Seed {
     pub until: Option<chrono::NaiveDate>,
     #[arg(long, value_name = "IANA", default_value = "Europe/Madrid")]
     pub timezone: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enrol {
+    /// The class, by its id in the API
+    #[arg(long, value_name = "ID")]
+    pub class: String,
+    /// Who does it: the address with which an admin, or a teacher of the class, logs in
+    #[arg(long = "as", value_name = "EMAIL")]
+    pub acting: String,
+    /// Leave the photos to the workers, and don't wait for what they say
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Folder with one folder a student, and their photos in it
+    #[arg(value_name = "DIR")]
+    pub folder: std::path::PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +400,7 @@ mod tests {
             "models",
             "admin",
             "calibrate",
+            "enrol",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

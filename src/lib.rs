@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod calibrate;
 mod database;
+mod enrol;
 mod health;
 mod logs;
 mod models_command;
@@ -92,6 +93,7 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Admin { command } => block_on(admin::run(settings, command)),
         Command::Calibrate(wanted) => block_on(calibrate::run(settings, wanted)),
         Command::Seed(plan) => block_on(seed::run(settings, plan)),
+        Command::Enrol(wanted) => block_on(enrol::run(settings, wanted)),
         Command::Health => health::ask(&settings.listen),
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use graphql::sdl;
+pub use graphql::{class_id, sdl};
 use http::Patient;
 pub use http::{Exposure, Limits, Proxies, WebOrigin};
 

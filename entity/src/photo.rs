@@ -20,6 +20,8 @@ pub struct Model {
     pub height: Option<i32>,
     pub submitted_at: DateTimeUtc,
     pub uploaded_by: Option<Uuid>,
+    /// of an enrolment photo: SHA-256 of its bytes
+    pub digest: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

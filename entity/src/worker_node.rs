@@ -9,6 +9,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub slots: i32,
+    pub tells_liveness: bool,
     pub seen_at: DateTimeUtc,
 }
 

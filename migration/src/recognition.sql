@@ -1,3 +1,9 @@
+-- Whether a worker that says it lives tells living people from pictures of them.
+ALTER TABLE worker_node ADD COLUMN tells_liveness BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- SHA-256 of an enrolment photo's bytes: one that was sent in is not sent in twice.
+ALTER TABLE photo ADD COLUMN digest BYTES;
+
 -- Not columns of organization: that row is locked by whoever needs its time zone to stay.
 -- version: raised by every change of the organization's templates, as class.gallery_version is by
 -- those of a class. model: the embedder whose templates are the gallery; null until somebody is

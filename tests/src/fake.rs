@@ -49,6 +49,61 @@ pub fn photo(people: &[Colour]) -> Bytes {
     bytes.into()
 }
 
+/// How a face is shown; several may be added up.
+pub mod shown {
+    pub const BLURRED: u8 = 1;
+    pub const DARK: u8 = 2;
+    pub const BRIGHT: u8 = 4;
+    /// Nearly from the side.
+    pub const ASIDE: u8 = 8;
+    /// On a print: no living person.
+    pub const PRINTED: u8 = 16;
+    /// Twice as wide as others.
+    pub const NEAR: u8 = 32;
+}
+
+/// The first two of a pixel below a face that says how it is shown.
+const SAYS: [u8; 2] = [1, 254];
+
+/// A photo of these people, each shown so.
+pub fn photo_showing(people: &[(Colour, u8)]) -> Bytes {
+    let mut picture = RgbImage::new(u32::try_from(people.len()).unwrap(), 2);
+    for (x, (colour, how)) in (0..).zip(people) {
+        picture.put_pixel(x, 0, Rgb(*colour));
+        picture.put_pixel(x, 1, Rgb([SAYS[0], SAYS[1], *how]));
+    }
+    let mut bytes = Vec::new();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .unwrap();
+    bytes.into()
+}
+
+/// How the face is shown, by the pixel below it.
+fn how(picture: &RgbImage, x: u32, y: u32) -> u8 {
+    match picture.get_pixel_checked(x, y + 1) {
+        Some(Rgb([a, b, how])) if [*a, *b] == SAYS => *how,
+        _ => 0,
+    }
+}
+
+fn quality(how: u8) -> Quality {
+    let is = |flag: u8| how & flag != 0;
+    Quality {
+        overall: 0.9,
+        sharpness: if is(shown::BLURRED) { 0.01 } else { 0.9 },
+        brightness: match (is(shown::DARK), is(shown::BRIGHT)) {
+            (true, _) => 0.01,
+            (_, true) => 0.99,
+            _ => 0.5,
+        },
+        yaw: if is(shown::ASIDE) { 80.0 } else { 0.0 },
+        pitch: 0.0,
+        roll: 0.0,
+        interocular: 20.0,
+    }
+}
+
 /// A unit vector that is the colour's own; those of two colours, or by two embedders, are nearly at
 /// right angles.
 fn embedding(colour: Colour, embedder: &str) -> Vec<f32> {
@@ -130,6 +185,11 @@ impl Vision for FakeVision {
         stage(Stage::Detecting)?;
         let mut faces = Vec::new();
         for (x, y, Rgb(colour)) in picture.enumerate_pixels().take(1000) {
+            if colour[..2] == SAYS[..] {
+                continue;
+            }
+            let how = how(&picture, x, y);
+            let side = if how & shown::NEAR == 0 { 50 } else { 100 };
             match *colour {
                 NOBODY => continue,
                 DEADLY => std::process::abort(),
@@ -149,22 +209,16 @@ impl Vision for FakeVision {
                 bounds: Bounds {
                     x: i32::try_from(x).unwrap() * 50,
                     y: i32::try_from(y).unwrap() * 50,
-                    width: 50,
-                    height: 50,
+                    width: side,
+                    height: side,
                 },
                 score: 0.9,
-                quality: Quality {
-                    overall: 0.9,
-                    sharpness: 0.9,
-                    brightness: 0.5,
-                    yaw: 0.0,
-                    pitch: 0.0,
-                    roll: 0.0,
-                    interocular: 20.0,
-                },
+                quality: quality(how),
                 too_small,
                 embedding: (!too_small).then(|| embedding(*colour, &embedder)),
-                liveness: ask.liveness.then_some(0.95),
+                liveness: ask
+                    .liveness
+                    .then_some(if how & shown::PRINTED == 0 { 0.95 } else { 0.05 }),
                 // A photo of that person again, in their very colour.
                 crop: self::photo(&[*colour]).to_vec(),
             });

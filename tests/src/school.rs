@@ -65,8 +65,13 @@ impl School {
 
     /// A class whose students the fake vision knows: the n-th by [`fake::person`] of n.
     pub async fn enrolled(teacher: &Client, count: usize) -> Self {
+        Self::enrolled_from(teacher, 0, count).await
+    }
+
+    /// The same from the `first` person on: an organization knows nobody by two names.
+    pub async fn enrolled_from(teacher: &Client, first: usize, count: usize) -> Self {
         let school = Self::with_students(teacher, count).await;
-        for (n, student) in school.students.iter().enumerate() {
+        for (n, student) in (first..).zip(&school.students) {
             let photos = vec![fake::photo(&[fake::person(n)]); ENROLMENT];
             let job = enrol(teacher, student, &photos).await;
             let job = ended(teacher, &job).await;

@@ -30,6 +30,9 @@ pub(crate) enum Stop {
     /// The embedder of the organization's gallery, or of the one to be.
     #[error("the embedder {name} cannot be had: {error}")]
     NoEmbedder { name: String, error: String },
+    /// The organization wants living people, and this worker cannot tell.
+    #[error("there is no liveness check here")]
+    NoLiveness,
     #[error("lease lost")]
     Lost,
     #[error("shutdown")]
@@ -148,6 +151,14 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
                 retryable: true,
             })
         }
+        Stop::NoLiveness => {
+            tracing::error!("a job wants the liveness check, whose models this worker runs without");
+            again(Failure {
+                code: "MODEL_UNAVAILABLE",
+                message: "The liveness check, which the organization requires, cannot be had".into(),
+                retryable: true,
+            })
+        }
         Stop::Service(_) | Stop::Panicked => {
             tracing::error!(error = causes(stop), "the job failed");
             again(Failure {
@@ -221,8 +232,11 @@ async fn work(
     };
     let ask = Ask {
         embedder: Some(embedder.name.clone()),
-        ..Ask::default()
+        liveness: claim.checks_liveness(),
     };
+    if ask.liveness && !models.tells_liveness() {
+        return Err(Stop::NoLiveness);
+    }
     let photos = recognition::photos_to_read(service, claim).await?;
     let reporter = Reporter::start(service, claim);
     let mut looked = Vec::with_capacity(photos.len());

@@ -148,13 +148,14 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
         }
         let models = vision.borrow().clone();
         let able = if models.is_some() { slots } else { 0 };
+        let lively = models.as_ref().is_some_and(|models| models.tells_liveness());
         if let Some(models) = models.filter(|_| !is_known) {
             is_known = organizations::announce_embedder(&service, &handle::embedder(models.embedder()))
                 .await
                 .is_ok();
         }
         let looked = async {
-            nodes::beat(&service, node, able).await?;
+            nodes::beat(&service, node, able, lively).await?;
             nodes::dispatch(&service, node).await
         };
         match looked.await {

@@ -64,6 +64,11 @@ fn closed(builder: Builder) -> Builder {
         .extension(NoIntrospection)
 }
 
+/// The class that a global id names, where it is one of a class.
+pub fn class_id(text: &str) -> Option<service::id::ClassId> {
+    ids::NodeId::parse(&async_graphql::ID(text.to_owned()))
+}
+
 /// The schema as clients read it.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().prefer_single_line_descriptions();

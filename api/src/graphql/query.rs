@@ -6,10 +6,11 @@ use service::{accounts, audit, classes, health, organizations, people, queue, re
 use super::connection::{page_cost, request};
 use super::ids::{AnyId, NodeId};
 use super::inputs::{DateRange, JobFilter, UserFilter};
-use super::scalars::SessionState;
+use super::scalars::{SessionState, TemplateStatus};
 use super::types::{
-    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, Health, Job,
-    JobConnection, Node, Organization, Session, SessionConnection, User, UserConnection, Venue, VenueConnection,
+    AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, FaceTemplateConnection,
+    Health, Job, JobConnection, Node, Organization, Session, SessionConnection, User, UserConnection, Venue,
+    VenueConnection,
 };
 use super::{Answer, node, scope, service};
 use crate::http::auth::{Auth, auth};
@@ -218,6 +219,31 @@ impl General {
         let actor = NodeId::optional(actor_id.as_ref())?;
         let page = request(ctx, first, after, last, before);
         audit::list(service(ctx)?, &scope, actor, range.map(DateRange::days), &page)
+            .await
+            .answer()
+            .map(|page| Some(page.into()))
+    }
+
+    /**
+    of the students whom the viewer teaches (an admin: of all), oldest first; classId: of those who belong to it now.
+    A photo is listed once, with its template of the gallery's embedder
+    */
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn face_templates(
+        &self,
+        ctx: &Context<'_>,
+        status: Option<TemplateStatus>,
+        class_id: Option<ID>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Option<FaceTemplateConnection>> {
+        let scope = scope(ctx)?;
+        scope.staff().answer()?;
+        let class = NodeId::optional(class_id.as_ref())?;
+        let page = request(ctx, first, after, last, before);
+        recognition::list_templates(service(ctx)?, &scope, status.map(Into::into), class, &page)
             .await
             .answer()
             .map(|page| Some(page.into()))

@@ -16,7 +16,7 @@ pub use codes::{CodeSent, Verified, confirm_email, request_email_verification, r
 pub use credentials::{change_email, change_password, reset_password};
 pub use invitations::{Invitation, Invited, invite};
 pub use logins::{Tokens, authenticate, login, logout, logout_everywhere, recheck, refresh};
-pub use operator::{Account, NewAccount, add, found, list, set_active, set_password};
+pub use operator::{Account, NewAccount, add, found, list, on_behalf, set_active, set_password};
 pub use passwords::PasswordCost;
 pub use profile::{SettingsChange, rename, set_settings, viewer};
 pub use register::{Registration, register};

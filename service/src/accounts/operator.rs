@@ -7,10 +7,10 @@ use super::credentials::set_address;
 use super::{logins, passwords};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
-use crate::id::{OrganizationId, PersonId};
+use crate::id::{LoginId, OrganizationId, PersonId};
 use crate::kinds::{PersonStatus, Role};
 use crate::people::{self, NewPerson};
-use crate::scope::Scope;
+use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx, audit, organizations, text};
 
 /// Someone with a login.
@@ -134,6 +134,41 @@ async fn find(tx: &Tx<'_>, email: &str) -> Result<Found> {
     )
     .await?
     .ok_or(Error::NotFound("login"))
+}
+
+#[derive(FromQueryResult)]
+struct Acting {
+    id: PersonId,
+    organization_id: OrganizationId,
+    role: Role,
+    timezone: String,
+    max_upload_megabytes: i32,
+}
+
+/// The scope of an active teacher or admin, by the address with which they log in: the operator does
+/// something in their name, within what they may do.
+pub async fn on_behalf(service: &Service, scope: &Scope, email: &str) -> Result<Scope> {
+    only_muster(scope)?;
+    let acting: Acting = service
+        .db
+        .reader()
+        .one(
+            "SELECT p.id, p.organization_id, p.role, o.timezone, o.max_upload_megabytes FROM person p \
+             JOIN organization o ON o.id = p.organization_id \
+             WHERE p.login_email = $1 AND p.status = 'ACTIVE' AND p.role <> 'STUDENT'",
+            vec![logins::plain_address(email).into()],
+        )
+        .await?
+        .ok_or(Error::NotFound("login"))?;
+    Ok(Scope::Viewer(Viewer {
+        // There is none: nothing that is done so is about a login.
+        login: LoginId(uuid::Uuid::nil()),
+        person: acting.id,
+        organization: acting.organization_id,
+        role: acting.role,
+        timezone: organizations::zone(&acting.timezone)?,
+        max_upload_bytes: u64::try_from(acting.max_upload_megabytes).unwrap_or_default() << 20,
+    }))
 }
 
 /// Suspends a login and ends it everywhere, or lets it in again. The last admin of an organization

@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::OrganizationId;
+use crate::queue::nodes;
 use crate::recognition::Embedder;
 use crate::scope::Scope;
 use crate::{Service, Tx, audit, sessions, text};
@@ -250,10 +251,11 @@ pub async fn update(service: &Service, scope: &Scope, change: OrganizationChange
         }
     }
     if let Some(required) = change.require_liveness.required("requireLiveness")? {
-        if *required {
+        if *required && !nodes::all_tell_liveness(service).await? {
             return Err(Error::invalid(
                 "requireLiveness",
-                "this installation has no liveness check yet, so it cannot be required",
+                "the liveness check needs its models on every worker that runs, and not all have them: have the operator \
+                 fetch them first",
             ));
         }
         put("require_liveness", "requireLiveness", (*required).into());

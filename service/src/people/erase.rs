@@ -223,7 +223,7 @@ async fn photos(tx: &Tx<'_>, id: PersonId) -> Result<u64> {
     tx.run(&sql, values.done()).await?;
     let mut values = Values::default();
     let list = values.list(photos.iter().map(|photo| photo.id));
-    let sql = format!("UPDATE photo SET media_key = NULL WHERE id IN {list}");
+    let sql = format!("UPDATE photo SET media_key = NULL, digest = NULL WHERE id IN {list}");
     tx.run(&sql, values.done()).await?;
     let taken = photos.len() as u64;
     let keys = photos.into_iter().filter_map(|photo| photo.media_key);

@@ -36,9 +36,16 @@ pub struct Claim {
     /// The embedder of the organization's gallery as it was at the claim: the job keeps to it.
     /// None where nobody is enrolled.
     pub gallery_model: Option<String>,
+    /// Whether the organization wants selfies and enrolment photos to be of living people.
+    pub requires_liveness: bool,
 }
 
 impl Claim {
+    /// Whether the faces of this job count only where they are living people's.
+    pub fn checks_liveness(&self) -> bool {
+        self.requires_liveness && matches!(self.kind, JobKind::CheckIn | JobKind::Enrol)
+    }
+
     /// Milliseconds from submission to the first claim.
     pub fn queued_ms(&self) -> f64 {
         let waited = self.started_at.unwrap_or(self.created_at) - self.created_at;
@@ -109,7 +116,8 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
          ORDER BY j.priority, COALESCE(busy.jobs, 0), j.created_at LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
          payload, created_at, started_at, \
-         (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model",
+         (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model, \
+         (SELECT o.require_liveness FROM organization o WHERE o.id = job.organization_id) AS requires_liveness",
         claimable("j", &now),
         claimable("job", &now),
     );

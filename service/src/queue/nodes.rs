@@ -20,17 +20,42 @@ pub const ALIVE: Duration = Duration::from_secs(10);
 const FORGOTTEN: Duration = Duration::from_hours(1);
 const DUTY: &str = "dispatcher";
 
-/// Says that a worker lives with so many slots; none while its models are missing.
-pub async fn beat(service: &Service, node: Uuid, slots: usize) -> Result<()> {
+/// Says that a worker lives with so many slots, none while its models are missing, and whether it
+/// tells living people from pictures of them.
+pub async fn beat(service: &Service, node: Uuid, slots: usize, tells_liveness: bool) -> Result<()> {
     let mut values = Values::default();
     let (node, slots) = (values.push(node), values.push(i32::try_from(slots).unwrap_or(i32::MAX)));
+    let lively = values.push(tells_liveness);
     let now = now(service, &mut values);
     let sql = format!(
-        "INSERT INTO worker_node (id, slots, seen_at) VALUES ({node}, {slots}, {now}) \
-         ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, seen_at = excluded.seen_at"
+        "INSERT INTO worker_node (id, slots, tells_liveness, seen_at) VALUES ({node}, {slots}, {lively}, {now}) \
+         ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, tells_liveness = excluded.tells_liveness, \
+         seen_at = excluded.seen_at"
     );
     service.db.writer().run(&sql, values.done()).await?;
     Ok(())
+}
+
+/// Whether there are living workers, and whether all of them tell living people from pictures: whichever
+/// takes a job must be able to do it.
+pub(crate) async fn all_tell_liveness(service: &Service) -> Result<bool> {
+    let mut values = Values::default();
+    let since = earlier(service, &mut values, ALIVE);
+    let sql = format!(
+        "SELECT COUNT(*) AS value FROM worker_node n WHERE n.seen_at >= {since} AND n.slots > 0 AND n.tells_liveness \
+         AND NOT EXISTS (SELECT 1 FROM worker_node o WHERE o.seen_at >= {since} AND o.slots > 0 AND NOT o.tells_liveness)"
+    );
+    let found: Option<Scalar> = service.db.reader().one(&sql, values.done()).await?;
+    Ok(found.is_some_and(|f| f.value > 0))
+}
+
+/// Whether any worker lives and has its models.
+pub async fn any_lives(service: &Service) -> Result<bool> {
+    let mut values = Values::default();
+    let since = earlier(service, &mut values, ALIVE);
+    let sql = format!("SELECT COUNT(*) AS value FROM worker_node WHERE seen_at >= {since} AND slots > 0");
+    let found: Option<Scalar> = service.db.reader().one(&sql, values.done()).await?;
+    Ok(found.is_some_and(|f| f.value > 0))
 }
 
 pub async fn leave(service: &Service, node: Uuid) -> Result<()> {

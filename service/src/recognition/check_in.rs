@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::faces;
 use super::matching::Verdict;
 use super::recognize::{new_faces, set_size};
-use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, keep_crops_if, store_crops};
+use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, gates, keep_crops_if, store_crops};
 use crate::Service;
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
@@ -32,6 +32,12 @@ pub async fn check_in(
         Ok(found) => found,
         Err(failure) => return Ok(Some(failure)),
     };
+    if claim.checks_liveness() && !gates::is_live(&face) {
+        return Ok(Some(refused(
+            "NOT_LIVE",
+            "The selfie looks like a picture of a picture; take it of your own face, in even light",
+        )));
+    }
     let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let own = Arc::new(gallery::of_person(service, student, embedder).await?);
     let similarity = own

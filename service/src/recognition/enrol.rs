@@ -1,17 +1,26 @@
 //! Enrolment: each photo becomes a template, or says why not. The job succeeds even where every
 //! photo is rejected.
+//!
+//! What a better photo would cure is REJECTED, and nothing of it is kept but the picture. What only a
+//! person can tell waits for one as PENDING: a photo unlike the person's others, one that resembles
+//! somebody else, and whatever a student sent in themselves.
+//!
+//! The person's own templates are compared in the transaction that writes, which enrolments of an
+//! organization go through one after another. Those of everybody else were compared before it: of two
+//! students who are enrolled by one face at the same moment neither sees the other. The next photo of
+//! either does, and faces that resemble both are AMBIGUOUS and never marked.
 
-use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, embedders, gallery, keep_crops_if, recognize, store_crops};
+use std::sync::Arc;
+
+use super::{
+    Embedder, PhotoToRead, Seen, SeenFace, Watch, company, embedders, gallery, gates, keep_crops_if, recognize,
+    store_crops,
+};
 use crate::error::{Error, Result};
 use crate::id::{PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx, classes, people};
-
-/// Faces narrower than this (pixels of the photo) draw strangers when they are compared.
-const LEAST_WIDTH: i32 = 40;
-/// One face is the person's where it has at least so many times the area of the next.
-const CLEARLY_LARGEST: i64 = 4;
+use crate::{Service, Tx, classes, organizations, people};
 
 /// A photo of an enrolment, and what the models saw in it; none where it could not be read.
 #[derive(Debug)]
@@ -24,7 +33,19 @@ struct NewTemplate<'a> {
     id: TemplateId,
     index: i32,
     face: Option<&'a SeenFace>,
+    /// A better photo is needed.
     rejections: Vec<&'static str>,
+    /// A person has to look.
+    doubts: Vec<&'static str>,
+}
+
+impl NewTemplate<'_> {
+    /// Of a photo that can be compared.
+    fn embedding(&self) -> Option<&[f32]> {
+        self.face
+            .and_then(|f| f.embedding.as_deref())
+            .filter(|_| self.rejections.is_empty())
+    }
 }
 
 pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos: &[EnrolledPhoto]) -> Result<()> {
@@ -33,18 +54,21 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
         .ok_or_else(|| Error::internal("an enrolment without a person"))?;
     let seen: Vec<&Seen> = photos.iter().filter_map(|p| p.seen.as_ref()).collect();
     let mut watch = Watch::start(claim, &seen);
-    let templates: Vec<NewTemplate<'_>> = photos
+    let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
+    let mut templates: Vec<NewTemplate<'_>> = photos
         .iter()
         .map(|p| {
-            let (face, rejections) = choose(p.seen.as_ref());
+            let (face, rejections) = gates::judge(p.seen.as_ref(), claim.checks_liveness());
             NewTemplate {
                 id: TemplateId(service.new_id()),
                 index: p.photo.position,
                 face,
                 rejections,
+                doubts: Vec::new(),
             }
         })
         .collect();
+    doubt_likenesses(service, claim, embedder, person, &mut templates).await?;
     watch.timings.r#match = watch.lap();
     let crops = templates
         .iter()
@@ -56,23 +80,19 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
     let written = async {
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
-        let accepted = if claim.submitted_by == Some(person) {
-            // Who enrols themselves waits until somebody has looked.
-            TemplateStatus::Pending
-        } else {
-            TemplateStatus::Accepted
-        };
-        insert(&tx, claim, embedder, person, &templates, keys.clone(), accepted).await?;
-        for photo in photos {
-            if let Some(seen) = &photo.seen {
-                recognize::set_size(&tx, &photo.photo, seen).await?;
-            }
-        }
         classes::raise_galleries_of(&tx, person).await?;
         embedders::keep_to(&tx, claim.organization_id, &embedder.name).await?;
         // An erasure cancels what it finds queued or running, but not what is tried anew behind it.
         if people::still_here(&tx, [person]).await?.is_empty() {
             return Err(Error::NotFound("student"));
+        }
+        let own = gallery::accepted_of(&tx, person, embedder).await?;
+        doubt_strays(&own, embedder, &mut templates);
+        insert(&tx, claim, embedder, person, &templates, keys.clone()).await?;
+        for photo in photos {
+            if let Some(seen) = &photo.seen {
+                recognize::set_size(&tx, &photo.photo, seen).await?;
+            }
         }
         claims::record_timings(&tx, claim, watch.total()).await?;
         tx.commit().await
@@ -80,21 +100,46 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
     keep_crops_if(service, written.await, &keys).await
 }
 
-/// The person's face in an enrolment photo, and what speaks against it.
-fn choose(seen: Option<&Seen>) -> (Option<&SeenFace>, Vec<&'static str>) {
-    let Some(seen) = seen else {
-        return (None, vec!["UNREADABLE_IMAGE"]);
-    };
-    let area = |f: &SeenFace| i64::from(f.width) * i64::from(f.height);
-    let mut faces: Vec<&SeenFace> = seen.faces.iter().collect();
-    faces.sort_by_key(|f| std::cmp::Reverse(area(f)));
-    match faces[..] {
-        [] => (None, vec!["NO_FACE"]),
-        [first, second, ..] if area(first) < CLEARLY_LARGEST * area(second) => (None, vec!["SEVERAL_FACES"]),
-        [first, ..] if first.too_small || first.width < LEAST_WIDTH || first.embedding.is_none() => {
-            (Some(first), vec!["TOO_SMALL"])
-        }
-        [first, ..] => (Some(first), vec![]),
+/// Notes photos that would be marked as another student of the organization: as similar to one who
+/// can be recognized as recognition asks for.
+async fn doubt_likenesses(
+    service: &Service,
+    claim: &Claim,
+    embedder: &Embedder,
+    person: PersonId,
+    templates: &mut [NewTemplate<'_>],
+) -> Result<()> {
+    if templates.iter().all(|t| t.embedding().is_none()) {
+        return Ok(());
+    }
+    let gallery = gallery::of_organization(service, claim.organization_id, embedder).await?;
+    let embeddings: Vec<Option<Vec<f32>>> = templates.iter().map(|t| t.embedding().map(<[f32]>::to_vec)).collect();
+    let (match_at, compared) = (embedder.match_threshold, Arc::clone(&gallery));
+    // A large school fills a core for a while.
+    let resembles = service
+        .blocking(move || {
+            let another = |embedding: Vec<f32>| {
+                let similarities = compared.similarities(&embedding);
+                let mut others = compared.students.iter().zip(similarities);
+                others.any(|(student, similarity)| *student != person && similarity >= match_at)
+            };
+            let of_each = |embedding: Option<Vec<f32>>| embedding.is_some_and(another);
+            embeddings.into_iter().map(of_each).collect::<Vec<bool>>()
+        })
+        .await?;
+    for (template, _) in templates.iter_mut().zip(resembles).filter(|(_, resembles)| *resembles) {
+        template.doubts.push("RESEMBLES_ANOTHER");
+    }
+    Ok(())
+}
+
+/// Notes photos that do not go with the person's others.
+fn doubt_strays(own: &[Vec<f32>], embedder: &Embedder, templates: &mut [NewTemplate<'_>]) {
+    let new: Vec<&[f32]> = templates.iter().filter_map(NewTemplate::embedding).collect();
+    let stand = company::stand(&new, own, embedder.review_threshold);
+    let compared = templates.iter_mut().filter(|t| t.embedding().is_some());
+    for (template, _) in compared.zip(stand).filter(|(_, stands)| !stands) {
+        template.doubts.push("UNLIKE_THE_OTHERS");
     }
 }
 
@@ -105,24 +150,24 @@ async fn insert(
     person: PersonId,
     templates: &[NewTemplate<'_>],
     keys: Vec<String>,
-    accepted: TemplateStatus,
 ) -> Result<()> {
+    // Who enrols themselves waits until somebody has looked.
+    let by_themselves = claim.submitted_by == Some(person);
     let mut keys = keys.into_iter();
     let now = tx.service.now();
     let mut rows = Vec::with_capacity(templates.len());
     for template in templates {
-        let status = if template.rejections.is_empty() {
-            accepted
-        } else {
-            TemplateStatus::Rejected
+        let status = match (&template.rejections[..], &template.doubts[..]) {
+            ([_, ..], _) => TemplateStatus::Rejected,
+            ([], []) if !by_themselves => TemplateStatus::Accepted,
+            ([], _) => TemplateStatus::Pending,
         };
         // What is rejected is kept as a picture, for the person who asks why; never as numbers.
         let embedding = template
-            .face
-            .and_then(|f| f.embedding.as_deref())
-            .filter(|_| template.rejections.is_empty())
+            .embedding()
             .map(|e| gallery::seal(tx.service, claim.organization_id, template.id, e))
             .transpose()?;
+        let reasons: Vec<&str> = template.rejections.iter().chain(&template.doubts).copied().collect();
         rows.push(entity::face_template::Model {
             id: template.id.0,
             organization_id: claim.organization_id.0,
@@ -133,51 +178,11 @@ async fn insert(
             status,
             embedding,
             quality: template.face.map(|f| serde_json::to_value(f.quality)).transpose()?,
-            rejections: serde_json::to_value(&template.rejections)?,
+            rejections: serde_json::to_value(reasons)?,
             crop_key: template.face.and_then(|_| keys.next()),
             created_at: now,
         });
     }
     tx.insert(rows).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recognition::Quality;
-    use bytes::Bytes;
-
-    fn face(width: i32) -> SeenFace {
-        SeenFace {
-            x: 0,
-            y: 0,
-            width,
-            height: width,
-            score: 0.9,
-            quality: Quality::default(),
-            too_small: false,
-            embedding: Some(vec![1.0]),
-            liveness: None,
-            crop: Bytes::new(),
-        }
-    }
-
-    fn rejections(widths: &[i32]) -> Vec<&'static str> {
-        let seen = Seen {
-            faces: widths.iter().map(|w| face(*w)).collect(),
-            ..Seen::default()
-        };
-        choose(Some(&seen)).1
-    }
-
-    #[test]
-    fn the_face_must_be_alone_or_clearly_the_largest() {
-        assert_eq!(rejections(&[]), ["NO_FACE"]);
-        assert_eq!(rejections(&[100]), [""; 0]);
-        assert_eq!(rejections(&[100, 60]), ["SEVERAL_FACES"]);
-        assert_eq!(rejections(&[50, 100]), [""; 0]);
-        assert_eq!(rejections(&[39]), ["TOO_SMALL"]);
-        assert_eq!(choose(None).1, ["UNREADABLE_IMAGE"]);
-    }
 }

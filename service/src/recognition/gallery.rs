@@ -18,10 +18,10 @@ use sea_orm::FromQueryResult;
 use super::Embedder;
 use super::kept::{Kept, Version, Whose};
 use super::matrix::Matrix;
-use crate::Service;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::id::{ClassId, OrganizationId, PersonId, TemplateId};
+use crate::{Service, Tx};
 
 /// Templates that are read and opened at once.
 const AT_ONCE: u64 = 4096;
@@ -192,6 +192,19 @@ pub(crate) async fn of_person(service: &Service, person: PersonId, embedder: &Em
     })
     .await?;
     Ok(making.done())
+}
+
+/// The opened accepted templates of a person by an embedder, as the transaction sees them: also where
+/// they are too few to be recognized by.
+pub(super) async fn accepted_of(tx: &Tx<'_>, person: PersonId, embedder: &Embedder) -> Result<Vec<Vec<f32>>> {
+    let sealed: Vec<Sealed> = tx
+        .all(
+            "SELECT id, organization_id, person_id, embedding FROM face_template \
+             WHERE person_id = $1 AND model = $2 AND status = 'ACCEPTED' AND embedding IS NOT NULL ORDER BY id",
+            vec![person.into(), embedder.name.clone().into()],
+        )
+        .await?;
+    Ok(sealed.iter().filter_map(|t| open(tx.service, t)).collect())
 }
 
 /// Hands out the templates of all of the organization who can be recognized.

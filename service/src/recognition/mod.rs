@@ -1,12 +1,15 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
 mod assignment;
+mod bulk;
 pub mod calibrate;
 mod check_in;
+mod company;
 mod embedders;
 mod enrol;
 mod faces;
 pub mod gallery;
+mod gates;
 pub(crate) mod kept;
 pub mod matching;
 mod matrix;
@@ -15,6 +18,7 @@ mod place;
 mod recognize;
 mod reembed;
 mod review;
+mod sift;
 mod submit;
 mod templates;
 mod waiting;
@@ -26,6 +30,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
+pub use bulk::{Pupil, Sent, check as check_photo, digest, pupils, sent};
 pub use check_in::check_in;
 pub use embedders::{GALLERY_SWITCHED, switch_gallery};
 pub use enrol::{EnrolledPhoto, enrol};
@@ -34,6 +39,7 @@ pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_s
 pub use recognize::{identify, recognize};
 pub use reembed::{Reembedding, Switch, reembed_gallery};
 pub use review::{ReviewDecision, review_face};
+pub use sift::{delete as delete_template, list as list_templates, review as review_template};
 pub use submit::{CheckIn, PhotoOf, enrol_faces, identify_faces, submit_class_photo, submit_selfie};
 pub(crate) use templates::ENROLLED;
 pub use templates::{

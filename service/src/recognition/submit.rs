@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{place, templates};
+use super::{bulk, place, templates};
 use crate::attendance::{marks, roll};
 use crate::error::{Error, Result};
 use crate::id::{ClassId, JobId, PersonId, SessionId};
@@ -238,6 +238,12 @@ async fn submit(
     if let PhotoOf::Session(session, _) = of {
         open_or_conflict(sessions::reach(service, scope, session).await?.state)?;
     }
+    let mut digests = vec![None; photos.len()];
+    if matches!(of, PhotoOf::Person(_)) {
+        for (digest, photo) in digests.iter_mut().zip(&photos) {
+            *digest = Some(bulk::digest(service, photo).await?);
+        }
+    }
     let mut keys = Vec::with_capacity(photos.len());
     let mut stored = Ok(());
     for photo in &photos {
@@ -248,9 +254,14 @@ async fn submit(
             break;
         }
     }
-    let sizes: Vec<i64> = photos
+    let stored_as: Vec<Stored> = photos
         .iter()
-        .map(|p| i64::try_from(p.len()).unwrap_or(i64::MAX))
+        .zip(keys.iter().zip(digests))
+        .map(|(photo, (key, digest))| Stored {
+            key: key.clone(),
+            size: i64::try_from(photo.len()).unwrap_or(i64::MAX),
+            digest,
+        })
         .collect();
     drop(photos);
     let written = match stored {
@@ -259,7 +270,7 @@ async fn submit(
                 service,
                 viewer,
                 of,
-                (&keys, &sizes, submitted_at),
+                (stored_as, submitted_at),
                 request.as_ref(),
                 operation,
             )
@@ -314,11 +325,18 @@ fn open_or_conflict(state: SessionState) -> Result<()> {
     ))
 }
 
+/// A photo in the media store, for its row.
+struct Stored {
+    key: String,
+    size: i64,
+    digest: Option<Vec<u8>>,
+}
+
 async fn write(
     service: &Service,
     viewer: &Viewer,
     of: PhotoOf,
-    (keys, sizes, submitted_at): (&[String], &[i64], DateTime<Utc>),
+    (stored, submitted_at): (Vec<Stored>, DateTime<Utc>),
     request: Option<&Request>,
     operation: &'static str,
 ) -> Result<Option<JobId>> {
@@ -337,28 +355,27 @@ async fn write(
         may_check_in(&tx, session, student).await?;
     }
     let job = queue::insert(&mut tx, of.job(viewer)).await?;
-    let photos = (0..)
-        .zip(keys.iter().zip(sizes))
-        .map(|(position, (key, size))| entity::photo::Model {
-            id: service.new_id(),
-            organization_id: viewer.organization.0,
-            job_id: job.0,
-            position,
-            session_id: session.map(|s| s.0),
-            media_key: Some(key.clone()),
-            byte_size: *size,
-            width: None,
-            height: None,
-            submitted_at,
-            uploaded_by: Some(viewer.person.0),
-        });
+    let summary = format!("{} photos", stored.len());
+    let photos = (0..).zip(stored).map(|(position, photo)| entity::photo::Model {
+        id: service.new_id(),
+        organization_id: viewer.organization.0,
+        job_id: job.0,
+        position,
+        session_id: session.map(|s| s.0),
+        media_key: Some(photo.key),
+        byte_size: photo.size,
+        width: None,
+        height: None,
+        submitted_at,
+        uploaded_by: Some(viewer.person.0),
+        digest: photo.digest,
+    });
     tx.insert(photos.collect()).await?;
     if let Some(request) = request
         && !idempotency::keep(&tx, viewer, request, &job).await?
     {
         return Ok(None);
     }
-    let summary = format!("{} photos", keys.len());
     audit::record(&tx, viewer, operation, ("Job", job.0), &summary).await?;
     tx.commit().await?;
     Ok(Some(job))

@@ -38,6 +38,10 @@ impl Template {
     }
 }
 
+/// Of a template by the alias `t`.
+pub(super) const COLUMNS: &str = "t.id, t.person_id, t.job_id, t.photo_index, t.model, t.status, t.quality, t.rejections, \
+     t.crop_key IS NOT NULL AS has_crop, t.created_at";
+
 async fn select(service: &Service, scope: &Scope, which: impl FnOnce(&mut Values) -> String) -> Result<Vec<Template>> {
     let mut values = Values::default();
     let which = which(&mut values);
@@ -47,8 +51,7 @@ async fn select(service: &Service, scope: &Scope, which: impl FnOnce(&mut Values
         Scope::System(_) => "TRUE".into(),
     };
     let sql = format!(
-        "SELECT t.id, t.person_id, t.job_id, t.photo_index, t.model, t.status, t.quality, t.rejections, \
-         t.crop_key IS NOT NULL AS has_crop, t.created_at FROM face_template t \
+        "SELECT {COLUMNS} FROM face_template t \
          WHERE {which} AND {own} AND {full} ORDER BY t.created_at, t.job_id, t.photo_index"
     );
     service.db.reader().all(&sql, values.done()).await

@@ -20,12 +20,15 @@ use tests::school::{ENROLMENT, School, ended, enrol, now};
 use tests::world::{PASSWORD, World, address};
 
 /// The colour of the student who can sign in.
-const SAM: usize = 9;
+/// People of a place: the mate, Sam, and somebody else.
+const PEOPLE: usize = 10;
 
 pub struct Place {
     pub organization: OrganizationId,
     pub school: School,
     pub student: Client,
+    /// The person whom the mate is; Sam is the next.
+    first: usize,
     admin: Client,
     insider: Insider,
     /// Of the address that was named last: its code or token.
@@ -47,9 +50,9 @@ impl Land {
     pub async fn of(world: World) -> Self {
         let (here, admin) = world.organization("Here").await;
         let (there, their_admin) = world.organization("There").await;
-        let own = Place::of(&world, here, &admin).await;
-        let other = Place::of(&world, here, &admin).await;
-        let foreign = Place::of(&world, there, &their_admin).await;
+        let own = Place::of(&world, here, &admin, 0).await;
+        let other = Place::of(&world, here, &admin, PEOPLE).await;
+        let foreign = Place::of(&world, there, &their_admin, 0).await;
         let (teacher, student) = (own.school.teacher.clone(), own.student.clone());
         Self {
             world,
@@ -81,7 +84,7 @@ impl Land {
 
 impl Place {
     /// A class of two: Sam, who can sign in, and a mate. Both were recognized in one session.
-    async fn of(world: &World, organization: OrganizationId, admin: &Client) -> Self {
+    async fn of(world: &World, organization: OrganizationId, admin: &Client, first: usize) -> Self {
         let (teacher_id, teacher) = world.member(organization, "Tess Teacher", Role::Teacher).await;
         let (student_id, student) = world.member(organization, "Sam Student", Role::Student).await;
         let (tess, sam) = (
@@ -89,10 +92,10 @@ impl Place {
             format!("usr_{}", student_id.0.simple()),
         );
         let department = department_of(admin, &tess, &sam).await;
-        let school = School::enrolled(&teacher, 1).await;
+        let school = School::enrolled_from(&teacher, first, 1).await;
         belongs(&world.service, &school.class, &department).await;
         join(&teacher, &school.class, &sam).await;
-        let enrolment = enrol(&teacher, &sam, &vec![photo(&[person(SAM)]); ENROLMENT]).await;
+        let enrolment = enrol(&teacher, &sam, &vec![photo(&[person(first + 1)]); ENROLMENT]).await;
         assert_eq!(ended(&teacher, &enrolment).await["status"], "SUCCEEDED");
 
         let venue = venue(admin).await;
@@ -106,11 +109,11 @@ impl Place {
             .await;
         let session = text(&session["createSession"]["session"]["id"]);
         school.set(&session, "openSession").await;
-        let picture = photo(&[person(0), person(SAM)]);
+        let picture = photo(&[person(first), person(first + 1)]);
         let job = school.submit(&session, picture.clone()).await;
         assert_eq!(ended(&teacher, &job).await["marks"].as_array().unwrap().len(), 2);
         // Twice the same face: the second waits for a person.
-        let doubtful = school.submit(&session, photo(&[person(0), person(0)])).await;
+        let doubtful = school.submit(&session, photo(&[person(first), person(first)])).await;
         ended(&teacher, &doubtful).await;
         let asked = teacher
             .query(
@@ -175,6 +178,7 @@ impl Place {
             organization,
             school,
             student,
+            first,
             admin: admin.clone(),
             insider: Insider::of(world),
             secret: Mutex::default(),
@@ -234,6 +238,25 @@ impl Place {
                 *self.secret.lock().unwrap() = text(&shown["session"]["checkInCode"]["code"]);
                 session
             }
+            // Sent in by the student; it waits for staff.
+            "pending" => {
+                let job = enrol(
+                    &self.student,
+                    &self.names["student"],
+                    &[photo(&[person(self.first + 1)])],
+                )
+                .await;
+                ended(&self.student, &job).await;
+                let found = self
+                    .school
+                    .teacher
+                    .query(
+                        "query($id: ID!) { job(id: $id) { templates { id } } }",
+                        json!({ "id": job }),
+                    )
+                    .await;
+                text(&found["job"]["templates"][0]["id"])
+            }
             "unique" => uuid::Uuid::new_v4().simple().to_string(),
             "address" => address("new"),
             "newcomer" => self.newcomer().await,
@@ -271,7 +294,7 @@ impl Place {
                 email
             }
             "secret" => self.secret.lock().unwrap().clone(),
-            "picture" => BASE64_STANDARD.encode(photo(&[person(0)])),
+            "picture" => BASE64_STANDARD.encode(photo(&[person(self.first)])),
             "refresh" => {
                 let answer = self
                     .student

@@ -27,6 +27,22 @@ pub const REVIEWS: &[Row] = &[
         "FFF",
     ),
     row(
+        "Query.faceTemplates",
+        "faceTemplates(first: 100) { nodes { id } }",
+        "yyn",
+        "ynn",
+        "FFF",
+    )
+    .has("faceTemplates.nodes", "template"),
+    row(
+        "Query.faceTemplates",
+        "faceTemplates(status: ACCEPTED, classId: @class, first: 100) { nodes { id } }",
+        "yyn",
+        "ynn",
+        "FFF",
+    )
+    .has("faceTemplates.nodes", "template"),
+    row(
         "Session.checkInCode",
         "session(id: @session) { checkInCode { code expiresAt } }",
         "vv-",
@@ -50,6 +66,20 @@ pub const DECISIONS: &[Row] = &[
         "v44",
         "v44",
         "FFF",
+    ),
+    row(
+        "Mutation.reviewFaceTemplate",
+        "reviewFaceTemplate(id: @pending, accept: true) { template { id } }",
+        "vv4",
+        "v44",
+        "FF4",
+    ),
+    row(
+        "Mutation.deleteFaceTemplate",
+        "deleteFaceTemplate(id: @pending) { deletedId }",
+        "vv4",
+        "v44",
+        "FF4",
     ),
     row(
         "Mutation.checkIn",

@@ -75,7 +75,11 @@ async fn looked(worker: &Service, claim: &Claim, people: &[Colour]) -> EnrolledP
         width: face.bounds.width,
         height: face.bounds.height,
         score: face.score,
-        quality: Quality::default(),
+        quality: Quality {
+            sharpness: 0.9,
+            brightness: 0.5,
+            ..Quality::default()
+        },
         too_small: face.too_small,
         embedding: face.embedding,
         liveness: face.liveness,

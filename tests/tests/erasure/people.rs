@@ -18,6 +18,8 @@ use crate::scan::{Needle, needle, query};
 pub const NAME: &str = "Zebulon Quisquilian";
 /// The colour of the person under test; the mates' are 0 and 1.
 pub const ZEB: usize = 9;
+/// The first of those whom a teacher who is erased has enrolled.
+const OWN: usize = 40;
 
 /// A school of two mates with an admin and a teacher.
 pub struct Land {
@@ -313,10 +315,10 @@ impl Teacher {
                 json!({ "id": land.department, "head": who.id }),
             )
             .await;
-        let class = School::enrolled(&who.client, 2).await;
+        let class = School::enrolled_from(&who.client, OWN, 2).await;
         let session = class.open_session().await;
         let job = class
-            .submit_raw(&session, photo(&[fake::person(0)]), Some("key of Quisquilian"))
+            .submit_raw(&session, photo(&[fake::person(OWN)]), Some("key of Quisquilian"))
             .await;
         ended(
             &who.client,

@@ -29,7 +29,11 @@ fn look(photo: &[u8]) -> Seen {
         width: face.bounds.width,
         height: face.bounds.height,
         score: face.score,
-        quality: Quality::default(),
+        quality: Quality {
+            sharpness: 0.9,
+            brightness: 0.5,
+            ..Quality::default()
+        },
         too_small: face.too_small,
         embedding: face.embedding,
         liveness: face.liveness,

@@ -1,6 +1,7 @@
 //! What an operator does at the command line, beside servers that run: `muster admin`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+mod bulk;
 mod rotate;
 mod site;
 

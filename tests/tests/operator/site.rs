@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use tempfile::TempDir;
 use tests::process::{Process, command};
@@ -28,6 +28,14 @@ impl Ended {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         assert!(self.0.status.success(), "{}", text(self.0.stderr));
         text(self.0.stdout)
+    }
+
+    /// What it answered and what it complained of, where it ended so.
+    pub fn both(self, code: i32) -> (String, String) {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, err) = (text(self.0.stdout), text(self.0.stderr));
+        assert_eq!(self.0.status.code(), Some(code), "{out}{err}");
+        (out, err)
     }
 
     /// What it complained of, where it ended so.
@@ -113,7 +121,21 @@ impl Site {
 
     /// `muster admin …` with this on its standard input.
     pub fn admin(&self, words: &[&str], input: &str) -> Ended {
-        let mut child = command(&[&["admin"], words].concat(), &self.settings())
+        self.muster(&[&["admin"], words].concat(), input)
+    }
+
+    /// `muster …`, to be ended by the test.
+    pub fn begin(&self, words: &[&str]) -> Child {
+        command(words, &self.settings())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// `muster …` with this on its standard input.
+    pub fn muster(&self, words: &[&str], input: &str) -> Ended {
+        let mut child = command(words, &self.settings())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -33,6 +33,7 @@ const LISTS: &[List] = &[
     list(&["venues"], Kind::Venue),
     list(&["sessions"], Kind::Session),
     list(&["jobs"], Kind::Job),
+    list(&["faceTemplates"], Kind::Job),
     list(&["auditLog"], Kind::Venue),
     list(&["class(id: #class)", "students"], Kind::Student),
     list(&["class(id: #class)", "sessions"], Kind::Session),

@@ -115,6 +115,16 @@ async fn twins(world: World) {
         let job = enrol(&admin, student, &vec![photo(&[person(0)]); ENROLMENT]).await;
         assert_eq!(ended(&admin, &job).await["status"], "SUCCEEDED");
     }
+    // The second resembles the first, and a person says that it is right so.
+    let waiting = admin
+        .query("{ faceTemplates(status: PENDING) { nodes { id } } }", json!({}))
+        .await;
+    let waiting = waiting["faceTemplates"]["nodes"].as_array().unwrap();
+    assert_eq!(waiting.len(), ENROLMENT);
+    for template in waiting {
+        let accept = "mutation($id: ID!) { reviewFaceTemplate(id: $id, accept: true) { template { status } } }";
+        admin.query(accept, json!({ "id": template["id"] })).await;
+    }
     let session = school.open_session().await;
     let job = school.submit(&session, photo(&[person(0)])).await;
     let found = faces(&admin, &job).await;

@@ -7,6 +7,7 @@ mod gallery;
 mod reports;
 mod review;
 mod school;
+mod templates;
 mod timetable;
 
 use async_graphql::{MergedObject, SimpleObject};
@@ -24,6 +25,7 @@ pub struct Mutation(
     timetable::TimetableMutation,
     review::ReviewMutation,
     gallery::GalleryMutation,
+    templates::TemplateMutation,
 );
 
 /// What was wrong with one row of many.

@@ -260,7 +260,10 @@ impl FaceTemplate {
         &self.0.model
     }
 
-    /// why: NO_FACE, SEVERAL_FACES, TOO_SMALL, UNREADABLE_IMAGE
+    /**
+    why: NO_FACE, SEVERAL_FACES, TOO_SMALL, BLURRED, TOO_DARK, TOO_BRIGHT, TURNED_AWAY, NOT_LIVE, UNLIKE_THE_OTHERS,
+    RESEMBLES_ANOTHER, UNREADABLE_IMAGE; all that apply. Of an ACCEPTED one: what was doubted before somebody looked
+    */
     async fn rejections(&self) -> Vec<String> {
         self.0.rejections()
     }
@@ -277,3 +280,11 @@ impl FaceTemplate {
         self.0.created_at
     }
 }
+
+impl From<recognition::Template> for FaceTemplate {
+    fn from(template: recognition::Template) -> Self {
+        Self(template)
+    }
+}
+
+connection!(FaceTemplateConnection, FaceTemplateEdge, FaceTemplate, i32, exact);

@@ -17,7 +17,7 @@ pub use attendance::{
 };
 pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
-pub use faces::{DetectedFace, FaceConnection, FaceTemplate, Photo, ReviewEvent};
+pub use faces::{DetectedFace, FaceConnection, FaceTemplate, FaceTemplateConnection, Photo, ReviewEvent};
 pub use jobs::{Job, JobConnection};
 pub use organizations::{Department, Organization};
 pub use people::{User, UserConnection};
