@@ -5,6 +5,9 @@
 //! Everything blocks; call it on a blocking thread.
 
 mod align;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod catalog;
 mod detection;
 mod detector;

@@ -76,6 +76,8 @@ pub(crate) fn run<'s>(
     shape: [usize; 4],
     samples: &[f32],
 ) -> Result<ort::session::SessionOutputs<'s>, VisionError> {
+    #[cfg(feature = "bench")]
+    crate::bench::note(shape);
     let input = TensorRef::from_array_view((shape, samples)).map_err(|error| failed(&error))?;
     session.run(ort::inputs![input]).map_err(|error| failed(&error))
 }

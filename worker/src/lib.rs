@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use handle::handle;
 use queue::Consumer;
 
 /// Between two looks at what is over: erased objects, codes that ran out, old mail.
@@ -70,7 +71,7 @@ async fn drain(service: Service, vision: VisionReceiver, gate: Arc<RwLock<()>>, 
         let among_others = gate.read().await;
         match claims::claim(&service).await {
             Ok(Some(claim)) if claim.attempts < ATTEMPTS => {
-                handle::handle(&service, claim, models, &shutdown).await;
+                handle(&service, claim, models, &shutdown).await;
             }
             Ok(Some(suspect)) => {
                 drop(among_others);
@@ -101,7 +102,7 @@ async fn alone(
     claims::release(service, suspect, Duration::ZERO, true).await?;
     let _quiet = gate.write().await;
     if let Some(claim) = claims::claim(service).await? {
-        handle::handle(service, claim, models, shutdown).await;
+        handle(service, claim, models, shutdown).await;
     }
     Ok(())
 }
