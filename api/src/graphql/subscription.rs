@@ -25,7 +25,7 @@ where
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// [`lost`] of a class; of no class in particular never.
