@@ -2,7 +2,7 @@
 //! decoder's buffer (at most 8 bytes a pixel), plus one copy of 3 bytes a pixel where the picture
 //! is grey or lies on its side. `tests/memory.rs` measures it.
 //!
-//! JPEG is read by zune-jpeg: libjpeg-turbo is the one that is faster at times, and needs CMake and an
+//! JPEG is read by zune-jpeg: libjpeg-turbo is the one that is faster at times, and needs `CMake` and an
 //! assembler where Muster is built. It is read whole, never at a half or a quarter, because a face
 //! narrower than twice the embedder's 112 pixels would lose some of those it is told by, and which faces a
 //! photo has is known only when it has been read.

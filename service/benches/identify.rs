@@ -25,7 +25,9 @@ fn main() {
     let mut unit = || {
         let mut vector: Vec<f32> = (0..DIMENSION).map(|_| random.random_range(-1.0..1.0)).collect();
         let length = vector.iter().map(|n| n * n).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|n| *n /= length);
+        for number in &mut vector {
+            *number /= length;
+        }
         vector
     };
     let people: Vec<(PersonId, Vec<f32>)> = (0..ROWS)
@@ -48,17 +50,14 @@ fn main() {
         plain.len() * 4 / 1_000_000
     );
     println!("  summing the same bytes       {summing:8.2} ms");
-    println!(
-        "  one face against all         {one:8.2} ms   {:.2} times",
-        one / summing
-    );
+    println!("  one face against all         {one:8.2} ms   {ratio:.2} times");
 
     let ([all, apart], _) = interleaved([
         &mut || drop(black_box(gallery.similarities_of(&faces, DOUBT))),
         &mut || {
-            faces
-                .iter()
-                .for_each(|face| drop(black_box(gallery.similarities(face, DOUBT))))
+            for face in &faces {
+                drop(black_box(gallery.similarities(face, DOUBT)));
+            }
         },
     ]);
     println!("  {FACES} faces at once             {all:8.2} ms   one by one {apart:.2} ms");
@@ -75,7 +74,7 @@ fn main() {
                 &crowded,
                 0.42,
                 0.42,
-            )))
+            )));
         },
     ]);
     println!("  deciding {FACES} faces of all     {large:8.2} ms");

@@ -123,12 +123,11 @@ pub async fn named(service: &Service, scope: &Scope, name: &str) -> Result<Organ
     let Scope::System(_) = scope else {
         return Err(Error::Forbidden);
     };
-    let found: Vec<Id> = match name.parse::<uuid::Uuid>() {
-        Ok(id) => vec![Id { id: OrganizationId(id) }],
-        Err(_) => {
-            let sql = "SELECT id FROM organization WHERE name = $1 LIMIT 2";
-            service.db.reader().all(sql, vec![name.into()]).await?
-        }
+    let found: Vec<Id> = if let Ok(id) = name.parse() {
+        vec![Id { id: OrganizationId(id) }]
+    } else {
+        let sql = "SELECT id FROM organization WHERE name = $1 LIMIT 2";
+        service.db.reader().all(sql, vec![name.into()]).await?
     };
     match found[..] {
         [] => Err(Error::NotFound("organization")),

@@ -167,7 +167,8 @@ mod tests {
                         then: random.random_range(1..50),
                     };
                     (0..columns)
-                        .filter_map(|column| random.random_bool(0.6).then(|| (column * 1000, worth(&mut random))))
+                        .map(|column| (random.random_bool(0.6), (column * 1000, worth(&mut random))))
+                        .filter_map(|(is_choice, choice)| is_choice.then_some(choice))
                         .collect()
                 })
                 .collect();

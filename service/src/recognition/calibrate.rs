@@ -257,7 +257,9 @@ mod tests {
 
     fn unit(mut vector: Vec<f32>) -> Vec<f32> {
         let length = vector.iter().map(|n| n * n).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|n| *n /= length);
+        for number in &mut vector {
+            *number /= length;
+        }
         vector
     }
 
@@ -281,14 +283,14 @@ mod tests {
             .collect()
     }
 
-    fn calibration(count: u128, each: usize) -> Calibration {
-        let (same, different) = compare(&people(count, each, 0.5), 0.08);
+    fn calibration(count: u32, each: usize) -> Calibration {
+        let (same, different) = compare(&people(count.into(), each, 0.5), 0.08);
         Calibration {
             model: "m".into(),
             match_threshold: 0.0,
             review_threshold: 0.0,
-            people: count as u64,
-            templates: (count * each as u128) as u64,
+            people: count.into(),
+            templates: u64::from(count) * each as u64,
             same,
             different,
         }
@@ -331,7 +333,9 @@ mod tests {
     #[test]
     fn a_threshold_counts_what_is_exactly_on_it() {
         let mut seen = Resemblances::default();
-        [-1.0, 0.25, 0.5, 0.5, 1.0].into_iter().for_each(|s| seen.add(s));
+        for similarity in [-1.0, 0.25, 0.5, 0.5, 1.0] {
+            seen.add(similarity);
+        }
         seen.add(f32::NAN);
         assert_eq!(seen.total(), 5);
         assert!((seen.share_from(0.5) - 0.6).abs() < 1e-9);

@@ -114,12 +114,12 @@ async fn doubt_likenesses(
     }
     let gallery = gallery::of_organization(service, claim.organization_id, embedder).await?;
     let embeddings: Vec<Option<Vec<f32>>> = templates.iter().map(|t| t.embedding().map(<[f32]>::to_vec)).collect();
-    let (match_at, compared) = (embedder.match_threshold, Arc::clone(&gallery));
+    let (match_at, doubt, compared) = (embedder.match_threshold, embedder.doubt(), Arc::clone(&gallery));
     // A large school fills a core for a while.
     let resembles = service
         .blocking(move || {
             let another = |embedding: Vec<f32>| {
-                let similarities = compared.similarities(&embedding);
+                let similarities = compared.similarities(&embedding, doubt);
                 let mut others = compared.students.iter().zip(similarities);
                 others.any(|(student, similarity)| *student != person && similarity >= match_at)
             };

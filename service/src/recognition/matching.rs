@@ -217,8 +217,8 @@ mod tests {
         const MATCH: f32 = 0.5;
         let mut random = StdRng::seed_from_u64(7);
         for _ in 0..1000 {
-            let (faces, columns) = (random.random_range(1..6), random.random_range(1..6));
-            let s = students(columns as u128);
+            let (faces, columns) = (random.random_range(1..6), random.random_range(1..6_u8));
+            let s = students(columns.into());
             let rows: Vec<Vec<f32>> = (0..faces)
                 .map(|_| (0..columns).map(|_| random.random_range(0.3..1.0)).collect())
                 .collect();

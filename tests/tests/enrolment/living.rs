@@ -54,7 +54,7 @@ async fn prints(world: World) {
     );
     // Where nobody asked for living people, nobody looks.
     assert_eq!(
-        enrolled(&admin, &sam_id, &[print.clone()]).await,
+        enrolled(&admin, &sam_id, std::slice::from_ref(&print)).await,
         [became("ACCEPTED", &[])]
     );
     required_once_a_worker_can_tell(&admin).await;

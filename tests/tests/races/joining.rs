@@ -31,7 +31,7 @@ async fn joining(world: World) {
                     tokio::join!(joins, school.set(&session, "openSession"));
                 }
                 1 => {
-                    let (_, marked) = tokio::join!(joins, school.mark(&session, &school.students[0], "LATE"));
+                    let ((), marked) = tokio::join!(joins, school.mark(&session, &school.students[0], "LATE"));
                     data(marked);
                 }
                 _ => {

@@ -125,7 +125,7 @@ async fn same_in_both(world: World) {
             .await;
     }
     // A session that is only planned has no lines.
-    school.session(now() + chrono::TimeDelta::hours(5)).await;
+    school.session(now() + TimeDelta::hours(5)).await;
     let csv = export(&admin, json!({ "range": today(), "format": "CSV" })).await;
     let xlsx = export(&admin, json!({ "range": today(), "format": "XLSX" })).await;
     assert_eq!(csv["export"]["rows"], 9);
