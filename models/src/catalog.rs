@@ -200,7 +200,23 @@ impl Catalog {
             }
             entries.push(entry);
         }
-        Ok(Self { entries })
+        let catalog = Self { entries };
+        catalog.check_files()?;
+        Ok(catalog)
+    }
+
+    /// Files of one name would take each other's place in the models folder.
+    fn check_files(&self) -> Result<(), CatalogError> {
+        for (place, entry) in self.entries.iter().enumerate() {
+            let mut before = self.entries[..place].iter();
+            if before.any(|other| other.file == entry.file && other.sha256 != entry.sha256) {
+                return Err(CatalogError(format!(
+                    "{:?}: file: another entry has a file named {} with another checksum; name this one otherwise",
+                    entry.name, entry.file
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Every entry, in order.
@@ -267,8 +283,12 @@ impl Entry {
             Family::Arcface if width != face || height != face => {
                 Err("input: width and height of this family are 112".into())
             }
-            Family::Minifasnet if width.is_none() || height.is_none() => {
-                Err("input: width and height are missing".into())
+            Family::Minifasnet
+                if [width, height]
+                    .iter()
+                    .any(|side| side.is_none_or(|side| !(1..=1024).contains(&side))) =>
+            {
+                Err("input: width and height are 1 to 1024".into())
             }
             _ => Ok(()),
         }

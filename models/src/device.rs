@@ -88,6 +88,7 @@ impl Device {
 
 #[cfg(feature = "cuda")]
 mod cuda {
+    use ort::ep::cuda::ConvAlgorithmSearch;
     use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch};
 
     pub(super) fn is_in_library() -> bool {
@@ -95,7 +96,13 @@ mod cuda {
     }
 
     pub(super) fn provider(card: u16) -> Option<ExecutionProviderDispatch> {
-        let provider = CUDA::default().with_device_id(card.into()).build();
+        // Photos have all sizes, and an exhaustive search would be made anew for each. Without the short
+        // floats a card's embeddings stay comparable with a processor's.
+        let provider = CUDA::default()
+            .with_device_id(card.into())
+            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+            .with_tf32(false)
+            .build();
         // Else the processor would do the work in silence.
         Some(provider.error_on_failure())
     }

@@ -23,6 +23,9 @@ const MOST_REDUCED: u32 = 2;
 /// face of 12 pixels is found where its surroundings help, one three times as wide nearly always.
 const SURELY_FOUND: u32 = 48;
 
+/// A photo so many times as long as high is none of people.
+const STRIP: u32 = 20;
+
 /// Overlap is this many times the longest face for which tiles are responsible. See [`Tile::counts`].
 const OVERLAP_IN_FACES: u32 = 2;
 
@@ -60,7 +63,10 @@ impl Plan {
         let longer = width.max(height);
         let target = longer.div_ceil(MOST_REDUCED).max(LONGEST);
         let scaled = fit(width, height, target);
-        if target <= ONE_RUN {
+        // A strip shows no face that would be lost in it, and could be cut into thousands of tiles.
+        let is_strip = longer / width.min(height).max(1) >= STRIP;
+        if is_strip || target <= ONE_RUN {
+            let scaled = if is_strip { fit(width, height, LONGEST) } else { scaled };
             return Self {
                 scaled,
                 overview: None,

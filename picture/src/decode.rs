@@ -13,15 +13,15 @@ use image::codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::W
 use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
 
 use crate::convert::to_rgb;
-use crate::header::{Format, inspect, jpeg_is_whole};
+use crate::header::{Format, inspect, is_animated_webp, jpeg_is_whole, webp_is_whole};
 use crate::{Header, PictureError};
 
 /// What decoders may need besides the picture itself: tables, a palette, an EXIF block.
 const OVERHEAD: u64 = 16 << 20;
 
 /// Decodes a picture to 8-bit RGB, turned upright by its EXIF orientation. Grey, palette, 16-bit
-/// and CMYK pictures are converted, transparency is laid over white, and of an animation the first
-/// frame counts.
+/// and CMYK pictures are converted, transparency is laid over white, and of an animated GIF the
+/// first frame counts.
 ///
 /// `max_pixels` is held against the header before anything is allocated. A file that is cut short
 /// is [`PictureError::Unreadable`].
@@ -36,6 +36,9 @@ pub fn decode(bytes: &[u8], max_pixels: u64) -> Result<RgbImage, PictureError> {
             let decoder = PngDecoder::with_limits(reader, limits(&header)).map_err(safe)?;
             read(decoder, &header)
         }
+        Format::WebP if !webp_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
+        // Nobody's camera makes one, and its frames may be of any size.
+        Format::WebP if is_animated_webp(bytes) => Err(PictureError::unreadable("it is an animation")),
         Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, &header),
         Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, &header),
     }

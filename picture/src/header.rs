@@ -10,7 +10,7 @@ pub enum Format {
     Jpeg,
     /// PNG, any depth.
     Png,
-    /// WebP, lossy or lossless; of an animation the first frame.
+    /// WebP, lossy or lossless; no animation.
     WebP,
     /// GIF; of an animation the first frame.
     Gif,
@@ -151,6 +151,32 @@ fn webp_size(bytes: &[u8]) -> Option<(u32, u32)> {
         }
         _ => None,
     }
+}
+
+/// Whether a WebP has all that its chunks announce, as the container's specification lays them out: the
+/// decoder makes room for what a chunk announces before it looks for it.
+pub(crate) fn webp_is_whole(bytes: &[u8]) -> bool {
+    const HEAD: usize = 8;
+    let mut at = 12;
+    while at < bytes.len() {
+        let Some(length) = array(bytes, at + 4).map(u32::from_le_bytes) else {
+            return false;
+        };
+        // Chunks are padded to even lengths; some writers leave the last one's out.
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(at + HEAD));
+        match end {
+            Some(end) if end <= bytes.len() => at = end + end % 2,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Whether a WebP says that it is an animation: the first chunk's flags do.
+pub(crate) fn is_animated_webp(bytes: &[u8]) -> bool {
+    bytes.get(12..16) == Some(b"VP8X".as_slice()) && bytes.get(20).is_some_and(|flags| flags & 0x02 != 0)
 }
 
 /// Walks the marker segments to the frame header (ITU-T T.81, B.2.2).

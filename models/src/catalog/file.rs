@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Entry};
 
 impl Catalog {
     /// The built-in catalog, before it the entries of `file`, where one is given.
     ///
-    /// An entry of a built-in name stands in its place, with other thresholds or addresses; but its `sha256` must
-    /// be the same, because embeddings are kept with their model's name alone, and those of two files under
-    /// one name would be compared.
+    /// An entry of a built-in name stands in its place, with other thresholds or addresses; but its file and how it
+    /// is fed must be the same, because embeddings are kept with their model's name alone, and those of two
+    /// models under one name would be compared.
     pub fn load(file: Option<&Path>) -> Result<Self, CatalogError> {
         let built_in = Self::built_in()?;
         let Some(file) = file else { return Ok(built_in) };
@@ -24,16 +24,34 @@ impl Catalog {
         for other in others.entries {
             match entries.iter().find(|entry| entry.name == other.name) {
                 None => entries.push(other),
-                Some(entry) if entry.sha256 == other.sha256 => {}
                 Some(entry) => {
-                    return Err(CatalogError(format!(
-                        "{:?}: sha256: differs from the built-in entry's; give another file another name",
-                        entry.name
-                    )));
+                    if let Some(field) = entry.differs_in(&other) {
+                        return Err(CatalogError(format!(
+                            "{:?}: {field}: differs from the built-in entry's; give another model another name",
+                            entry.name
+                        )));
+                    }
                 }
             }
         }
-        Ok(Self { entries })
+        let catalog = Self { entries };
+        catalog.check_files()?;
+        Ok(catalog)
+    }
+}
+
+impl Entry {
+    /// What makes two entries of one name two models: their embeddings could not be compared.
+    fn differs_in(&self, other: &Self) -> Option<&'static str> {
+        let dimension = |entry: &Self| entry.embedding.map(|of| of.dimension);
+        let fields = [
+            ("sha256", self.sha256 == other.sha256),
+            ("role", self.role == other.role),
+            ("family", self.family == other.family),
+            ("input", self.input == other.input),
+            ("embedding.dimension", dimension(self) == dimension(other)),
+        ];
+        fields.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
     }
 }
 
@@ -76,11 +94,27 @@ mod tests {
         assert_eq!(catalog.entries().len(), Catalog::built_in().unwrap().entries().len());
         let detector = catalog.of(Role::Detector).next().unwrap();
         assert!(detector.detection.is_some_and(|of| of.score > 0.7));
-        let error = load(&BUILT_IN.replace("266c46", "266c47")).unwrap_err().to_string();
-        assert!(
-            error.contains("mobilefacenet_arcface_128") && error.contains("sha256"),
-            "{error}"
-        );
+        let (before, embedder) = BUILT_IN.split_at(BUILT_IN.find("name = \"mobilefacenet").unwrap());
+        for (from, to, field) in [
+            ("266c46", "266c47", "sha256"),
+            ("colour = \"rgb\"", "colour = \"bgr\"", "input"),
+            ("mean = 0.0", "mean = 127.5", "input"),
+            ("dimension = 128", "dimension = 512", "dimension"),
+        ] {
+            let text = format!("{before}{}", embedder.replacen(from, to, 1));
+            let error = load(&text).unwrap_err().to_string();
+            assert!(
+                error.contains("mobilefacenet_arcface_128") && error.contains(field),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_models_share_a_file() {
+        let text = example().replace("w600k_r50.onnx", "face_recognition_sface_2021dec.onnx");
+        let error = load(&text).unwrap_err().to_string();
+        assert!(error.contains("face_recognition_sface_2021dec.onnx"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use leaving::remove_students;
 pub use membership::{NewStudent, StudentRow, add_students};
 pub(crate) use membership::{leave_all, members_now};
 
-use crate::db::{Sql, Values};
+use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result, is_duplicate};
 use crate::id::{ClassId, DepartmentId, OrganizationId, PersonId};
 use crate::kinds::Role;
@@ -302,6 +302,27 @@ pub(crate) async fn raise_galleries_of(tx: &Tx<'_>, person: PersonId) -> Result<
     )
     .await?;
     Ok(classes)
+}
+
+/// Holds a person whose galleries were raised, and refuses where they joined another class meanwhile: its
+/// gallery would stay what it was before.
+pub(crate) async fn hold_raised(tx: &Tx<'_>, person: PersonId, raised: &[ClassId]) -> Result<()> {
+    let hold = format!(
+        "SELECT CAST(1 AS BIGINT) AS value FROM person WHERE id = $1{}",
+        tx.for_update()
+    );
+    let _held: Option<Scalar> = tx.one(&hold, vec![person.into()]).await?;
+    let classes: Vec<Attended> = tx
+        .all(
+            "SELECT DISTINCT m.class_id AS id FROM membership m WHERE m.person_id = $1",
+            vec![person.into()],
+        )
+        .await?;
+    if classes.iter().all(|class| raised.contains(&class.id)) {
+        Ok(())
+    } else {
+        Err(Error::Unavailable("The student"))
+    }
 }
 
 /// The same of all classes of an organization.

@@ -140,6 +140,8 @@ async fn person(
     let photos = photos(tx, id).await?;
     let templates = templates(tx, id).await?;
     for statement in [
+        // Also of photos that have gone before.
+        "UPDATE photo SET digest = NULL WHERE digest IS NOT NULL AND job_id IN (SELECT id FROM job WHERE person_id = $1)",
         "DELETE FROM class_teacher WHERE person_id = $1",
         "UPDATE department SET head_id = NULL WHERE head_id = $1",
         "DELETE FROM idempotency WHERE person_id = $1",

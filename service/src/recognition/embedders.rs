@@ -106,6 +106,15 @@ pub(super) async fn turn(tx: &Tx<'_>, organization: OrganizationId, model: &str)
 pub async fn switch_gallery(service: &Service, scope: &Scope, model: &str) -> Result<Organization> {
     let viewer = scope.admin()?;
     let organization = viewer.organization;
+    let unknown = || {
+        Error::invalid(
+            "model",
+            "no worker has run with an embedder of this name; templates say which one they are of",
+        )
+    };
+    if model.chars().any(char::is_control) {
+        return Err(unknown());
+    }
     let tx = service.begin().await?;
     let known: Option<Scalar> = tx
         .one(
@@ -115,10 +124,7 @@ pub async fn switch_gallery(service: &Service, scope: &Scope, model: &str) -> Re
         )
         .await?;
     if known.is_none_or(|k| k.value == 0) {
-        return Err(Error::invalid(
-            "model",
-            "no worker has run with an embedder of this name; templates say which one they are of",
-        ));
+        return Err(unknown());
     }
     classes::raise_all_galleries(&tx, organization).await?;
     let from = hold(&tx, organization).await?;

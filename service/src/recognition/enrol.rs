@@ -80,8 +80,9 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
     let written = async {
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
-        classes::raise_galleries_of(&tx, person).await?;
+        let raised = classes::raise_galleries_of(&tx, person).await?;
         embedders::keep_to(&tx, claim.organization_id, &embedder.name).await?;
+        classes::hold_raised(&tx, person, &raised).await?;
         // An erasure cancels what it finds queued or running, but not what is tried anew behind it.
         if people::still_here(&tx, [person]).await?.is_empty() {
             return Err(Error::NotFound("student"));

@@ -108,7 +108,7 @@ impl<'a> Ranked<'a> {
     fn is_ambiguous(&self, match_at: f32, review_at: f32) -> bool {
         match (self.similarity(0), self.similarity(1)) {
             (Some(best), Some(second)) => {
-                best >= match_at && second >= review_at && best - second < match_at - review_at
+                best >= match_at && second >= review_at && best - second <= match_at - review_at
             }
             _ => false,
         }
@@ -325,6 +325,15 @@ mod tests {
         let both = decide(&s, &[Some(vec![0.9, 0.88]), Some(vec![0.8, 0.1])], 0.5, 0.4);
         assert_eq!(both[0].reason, Some(FaceReason::Ambiguous));
         assert_eq!((both[1].decision, both[1].student), (FaceDecision::Matched, Some(s[0])));
+    }
+
+    /// Also where the thresholds leave no band of doubt.
+    #[test]
+    fn of_two_alike_neither_is_taken_by_the_order_of_ids() {
+        let s = students(2);
+        let tie = decide(&s, &[Some(vec![0.8, 0.8])], 0.5, 0.5).remove(0);
+        assert_eq!(tie.decision, FaceDecision::NeedsReview);
+        assert_eq!(tie.reason, Some(FaceReason::Ambiguous));
     }
 
     #[test]

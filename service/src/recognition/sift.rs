@@ -62,6 +62,7 @@ pub async fn list(
 /// A template as the transaction reads it.
 #[derive(FromQueryResult)]
 struct Found {
+    id: TemplateId,
     person_id: PersonId,
     job_id: JobId,
     photo_index: i32,
@@ -127,10 +128,14 @@ pub async fn delete(service: &Service, scope: &Scope, id: TemplateId) -> Result<
 }
 
 /// The template, where the asker is staff and sees its person in full: nobody decides about their own
-/// face.
+/// face, not even who became staff since.
 async fn reach(service: &Service, scope: &Scope, id: TemplateId) -> Result<Template> {
     access::staff_on(service, scope, "face_template", id.0).await?;
-    find(service, scope, id).await
+    let template = find(service, scope, id).await?;
+    if scope.viewer()?.person == template.person_id {
+        return Err(Error::Forbidden);
+    }
+    Ok(template)
 }
 
 async fn find(service: &Service, scope: &Scope, id: TemplateId) -> Result<Template> {
@@ -142,16 +147,20 @@ async fn find(service: &Service, scope: &Scope, id: TemplateId) -> Result<Templa
 
 /// Locks what a change of a person's templates changes, in the order that everybody keeps to.
 async fn lock(tx: &Tx<'_>, id: TemplateId, person: PersonId) -> Result<Found> {
-    classes::raise_galleries_of(tx, person).await?;
+    let raised = classes::raise_galleries_of(tx, person).await?;
+    classes::hold_raised(tx, person, &raised).await?;
     if people::still_here(tx, [person]).await?.is_empty() {
         return Err(Error::NotFound("face template"));
     }
+    // All of the photo's: a re-embedding holds the one that it adds another to.
     let sql = format!(
-        "SELECT person_id, job_id, photo_index, status FROM face_template WHERE id = $1{}",
+        "SELECT t.id, t.person_id, t.job_id, t.photo_index, t.status FROM face_template t WHERE (t.job_id, t.photo_index) IN \
+         (SELECT o.job_id, o.photo_index FROM face_template o WHERE o.id = $1) ORDER BY t.id{}",
         tx.for_update()
     );
-    let found: Option<Found> = tx.one(&sql, vec![id.into()]).await?;
+    let found: Vec<Found> = tx.all(&sql, vec![id.into()]).await?;
     found
-        .filter(|f| f.person_id == person)
+        .into_iter()
+        .find(|f| f.id == id && f.person_id == person)
         .ok_or(Error::NotFound("face template"))
 }

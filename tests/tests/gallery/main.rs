@@ -76,6 +76,15 @@ async fn is_fused(world: World) {
     let photos = [person(0), person(0), person(0), person(0), person(5)].map(|colour| photo(&[colour]));
     let job = enrol(&admin, &school.students[0], &photos).await;
     assert_eq!(ended(&admin, &job).await["status"], "SUCCEEDED");
+    // Somebody says that the stray is theirs as well.
+    let waiting = "{ faceTemplates(status: PENDING) { nodes { id } } }";
+    let waiting = admin.query(waiting, json!({})).await["faceTemplates"]["nodes"].clone();
+    let accept = "mutation($id: ID!) { reviewFaceTemplate(id: $id, accept: true) { template { status } } }";
+    for template in waiting.as_array().unwrap() {
+        admin.query(accept, json!({ "id": template["id"] })).await;
+    }
+    let accepted = "{ faceTemplates(status: ACCEPTED) { totalCount } }";
+    assert_eq!(admin.query(accepted, json!({})).await["faceTemplates"]["totalCount"], 5);
     let session = school.open_session().await;
     let job = school.submit(&session, photo(&[person(5)])).await;
     ended(&admin, &job).await;
