@@ -91,7 +91,8 @@ pub async fn school(teacher: &Client) -> School {
             .iter()
             .filter(|t| t["status"] == "ACCEPTED")
             .count();
-        assert_eq!(accepted, portraits.len(), "{name}: {job:#}");
+        // A portrait may be refused by principle: one that looks away, say.
+        assert!(accepted >= school::ENROLMENT, "{name}: {job:#}");
         school.students.push(id);
     }
     school

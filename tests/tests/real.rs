@@ -38,7 +38,8 @@ async fn twenty_three_marks(world: World) {
             .iter()
             .filter(|t| t["status"] == "ACCEPTED")
             .count();
-        assert_eq!(accepted, portraits.len(), "{name}: {job:#}");
+        // A portrait may be refused by principle: one that looks away, say.
+        assert!(accepted >= school::ENROLMENT, "{name}: {job:#}");
         school.students.push(id);
     }
 

@@ -103,10 +103,10 @@ async fn an_api_takes_leave_of_its_sockets() {
 async fn all_in_one_finishes_its_photo() {
     let mut alone = Alone::start(&[("MUSTER_TEST_VISION", "fake")]).await;
     let mut admin = alone.admin().await;
-    for signal in ["TERM", "INT"] {
-        let school = School::enrolled(&admin, 1).await;
+    for (n, signal) in ["TERM", "INT"].into_iter().enumerate() {
+        let school = School::enrolled_from(&admin, n, 1).await;
         let session = school.open_session().await;
-        let job = school.submit(&session, photo(&[SLOW, person(0)])).await;
+        let job = school.submit(&session, photo(&[SLOW, person(n)])).await;
         let running = "query($id: ID!) { job(id: $id) { stage } }";
         while admin.query(running, json!({ "id": job })).await["job"]["stage"] != "DETECTING" {
             tokio::time::sleep(Duration::from_millis(20)).await;
