@@ -19,6 +19,8 @@ pub enum Kind {
     Absentee,
     /// A photo that holds an enrolled student five times: four of them wait for a person.
     Claims,
+    /// Five more of an enrolled student.
+    Templates,
 }
 
 pub struct Grown {
@@ -115,6 +117,11 @@ impl Grown {
             Kind::Claims => {
                 let photo = photo(&[person(0); 5]);
                 let job = self.school.submit(self.name("#session"), photo).await;
+                assert_eq!(ended(admin, &job).await["status"], "SUCCEEDED");
+            }
+            Kind::Templates => {
+                let photos = vec![photo(&[person(0)]); 5];
+                let job = enrol(admin, &self.school.students[0], &photos).await;
                 assert_eq!(ended(admin, &job).await["status"], "SUCCEEDED");
             }
             Kind::Class => {

@@ -33,7 +33,6 @@ const LISTS: &[List] = &[
     list(&["venues"], Kind::Venue),
     list(&["sessions"], Kind::Session),
     list(&["jobs"], Kind::Job),
-    list(&["faceTemplates"], Kind::Job),
     list(&["auditLog"], Kind::Venue),
     list(&["class(id: #class)", "students"], Kind::Student),
     list(&["class(id: #class)", "sessions"], Kind::Session),
@@ -158,14 +157,19 @@ async fn pages(world: World) {
     walk_all(LISTS, &admin, &mut grown).await;
 }
 
-/// Faces wait after a worker has looked.
+/// Faces wait, and templates are there, after a worker has looked.
 async fn waiting(world: World) {
     let (_, admin) = world.organization("School").await;
     let mut grown = Grown::of(School::enrolled(&admin, 1).await).await;
     for _ in 0..4 {
         grown.grow(&admin, Kind::Claims).await;
+        grown.grow(&admin, Kind::Templates).await;
     }
-    walk_all(&[list(&["reviewQueue"], Kind::Claims)], &admin, &mut grown).await;
+    let lists = [
+        list(&["reviewQueue"], Kind::Claims),
+        list(&["faceTemplates"], Kind::Templates),
+    ];
+    walk_all(&lists, &admin, &mut grown).await;
 }
 
 async fn walk_all(lists: &[List], admin: &Client, grown: &mut Grown) {
