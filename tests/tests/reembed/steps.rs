@@ -97,14 +97,14 @@ async fn enrolled_meanwhile(mut world: World) {
 
     // By the old embedder still, whose gallery it is, whatever the workers run with.
     world.hire_with(NEW).await;
-    let early = ended(&admin, &enrol(&admin, &added.students[0], &photos(0)).await).await;
+    let early = ended(&admin, &enrol(&admin, &added.students[0], &photos(1)).await).await;
     assert!(
         early["templates"].as_array().unwrap().iter().all(|t| t["model"] == OLD),
         "{early:#}"
     );
     world.dismiss().await;
     // And one that is looked at before the switch, and written behind it.
-    let late = enrol(&admin, &added.students[1], &photos(1)).await;
+    let late = enrol(&admin, &added.students[1], &photos(2)).await;
     let enrolment = claim(&world).await;
     assert_eq!(enrolment.gallery_model.as_deref(), Some(OLD));
 
@@ -119,7 +119,7 @@ async fn enrolled_meanwhile(mut world: World) {
         .into_iter()
         .map(|read| EnrolledPhoto {
             photo: read,
-            seen: Some(look(&photos(1)[0], OLD)),
+            seen: Some(look(&photos(2)[0], OLD)),
         })
         .collect();
     let embedder = Embedder {
@@ -146,7 +146,7 @@ async fn enrolled_meanwhile(mut world: World) {
     assert_eq!(model_of(&admin, &added.students[1]).await, NEW);
     assert_eq!(marked(&school, &[person(0)]).await, ["Student 000"]);
     assert_eq!(
-        marked(&added, &[person(0), person(1)]).await,
+        marked(&added, &[person(1), person(2)]).await,
         ["Student 000", "Student 001"]
     );
 }
