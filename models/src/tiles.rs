@@ -202,6 +202,17 @@ mod tests {
         assert!(plan.tiles.iter().all(|tile| tile.x == Span::whole(1000)));
     }
 
+    /// A file that is tiny when it is compressed must not keep a worker for minutes.
+    #[test]
+    fn a_strip_is_seen_once() {
+        for (width, height) in [(50_000_000, 1), (1, 50_000_000), (31_000, 1550), (3_800_000, 13)] {
+            let plan = Plan::new(width, height);
+            assert_eq!((plan.tiles.len(), plan.overview), (1, None), "{width} x {height}");
+            assert!(plan.scaled.0.max(plan.scaled.1) <= ONE_RUN);
+        }
+        assert!(Plan::new(20_000, 2500).tiles.len() < 100);
+    }
+
     #[test]
     fn tiles_cover_the_photo_and_share_the_overlap() {
         for (width, height) in [(4097, 10), (8160, 6120), (65_000, 700), (12_000, 4100), (5_000_000, 10)] {
