@@ -12,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod events;
 pub mod feedback;
+pub mod follow;
 pub mod health;
 pub mod id;
 pub mod idempotency;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use sea_orm::FromQueryResult;
 use tokio::sync::broadcast::error::RecvError;
@@ -19,6 +18,7 @@ use super::{Summary, Tally};
 use crate::Service;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
+use crate::follow::{Followed, Looks, may_stay};
 use crate::id::{PersonId, SessionId};
 use crate::kinds::{MarkStatus, Role, SessionState};
 use crate::people::{self, Person};
@@ -159,12 +159,6 @@ struct Subscriber<S> {
     only: Option<PersonId>,
 }
 
-/// Whether the session is still theirs to see; where that cannot be told now, it is.
-async fn may_stay(service: &Service, scope: &Scope, session: SessionId) -> bool {
-    let seen = sessions::by_ids(service, scope, &[session]).await;
-    seen.map_or(true, |found| !found.is_empty())
-}
-
 /// The session's events for a subscriber: without a cursor the state first, with one what came
 /// behind it; then what comes. Whenever `again` says so, it is looked whether the asker still
 /// reaches the session; where not, the events end.
@@ -173,7 +167,7 @@ pub async fn subscribe(
     scope: &Scope,
     session: SessionId,
     after_cursor: Option<&str>,
-    again: BoxStream<'static, ()>,
+    again: Looks,
 ) -> Result<impl Stream<Item = Arc<Event>> + Send + use<>> {
     let viewer = scope.viewer()?;
     let only = (viewer.role == Role::Student).then_some(viewer.person);
@@ -231,7 +225,7 @@ pub async fn subscribe(
             let received = tokio::select! {
                 received = me.seat.receiver.recv() => received,
                 Some(()) = me.again.next() => {
-                    if may_stay(&me.service, &me.scope, me.session).await {
+                    if may_stay(&me.service, &me.scope, Followed::Session(me.session)).await {
                         continue;
                     }
                     return None;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::db::{Sql, Values};
 use crate::error::Result;
 use crate::events::Topic;
+use crate::follow::{self, Followed, Looks};
 use crate::id::{ClassId, JobId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{JobKind, JobStage, JobStatus};
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
@@ -243,6 +244,7 @@ pub async fn watch(
     service: &Service,
     scope: &Scope,
     id: JobId,
+    again: Looks,
 ) -> Result<impl futures_util::Stream<Item = Arc<Job>> + Send + use<>> {
     // The seat first: what changes after the look is heard of.
     let seat = service.hub().job(service, id);
@@ -251,7 +253,7 @@ pub async fn watch(
         .pop()
         .ok_or(crate::Error::NotFound("job"))?;
     let first = Some(Arc::new(job));
-    Ok(futures_util::stream::unfold(
+    let changes = futures_util::stream::unfold(
         (first, seat, -1, false),
         |(mut first, mut seat, seen, ended)| async move {
             if ended {
@@ -271,5 +273,6 @@ pub async fn watch(
                 }
             }
         },
-    ))
+    );
+    Ok(follow::while_reached(changes, service, scope, Followed::Job(id), again))
 }

@@ -13,6 +13,7 @@ use super::faces::{self, COLUMNS, Face};
 use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
 use crate::events::Topic;
+use crate::follow::{self, Followed, Looks};
 use crate::id::{ClassId, FaceId, OrganizationId};
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::{Scope, Viewer};
@@ -121,6 +122,7 @@ pub async fn follow_queue(
     service: &Service,
     scope: &Scope,
     class: Option<ClassId>,
+    again: Looks,
 ) -> Result<impl Stream<Item = ReviewEvent> + Send + use<>> {
     let viewer = scope.staff()?;
     if let Some(class) = class {
@@ -139,10 +141,12 @@ pub async fn follow_queue(
         length: 0,
         looked: None,
     };
-    Ok(futures_util::stream::unfold(follower, |mut follower| async move {
+    let events = futures_util::stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await;
         Some((event, follower))
-    }))
+    });
+    let followed = class.map_or(Followed::Whatever, Followed::Class);
+    Ok(follow::while_reached(events, service, scope, followed, again))
 }
 
 impl Follower {

@@ -17,6 +17,7 @@ use crate::Service;
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::SessionsSeat;
+use crate::follow::{self, Followed, Looks};
 use crate::id::{ClassId, OrganizationId, SessionId};
 use crate::scope::Scope;
 use crate::{access, classes};
@@ -114,6 +115,7 @@ pub async fn watch(
     service: &Service,
     scope: &Scope,
     class: Option<ClassId>,
+    again: Looks,
 ) -> Result<impl Stream<Item = Arc<Session>> + Send + use<>> {
     let organization = scope.viewer()?.organization;
     if let Some(class) = class
@@ -131,7 +133,7 @@ pub async fn watch(
         parts: HashMap::new(),
         heard: service.now(),
     };
-    Ok(stream::unfold(follower, |mut me| async move {
+    let changes = stream::unfold(follower, |mut me| async move {
         loop {
             while let Some(session) = me.waiting.pop_front() {
                 match me.has_part(session.class_id).await {
@@ -156,7 +158,9 @@ pub async fn watch(
                 Err(RecvError::Closed) => return None,
             }
         }
-    }))
+    });
+    let followed = class.map_or(Followed::Whatever, Followed::Class);
+    Ok(follow::while_reached(changes, service, scope, followed, again))
 }
 
 impl Follower {
