@@ -1,6 +1,8 @@
 //! ONNX Runtime alone on the shapes that an analysis asks for: the least that it can cost.
 
-use models::bench::{Bare, Form, bytes};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use models::bench::{Bare, Form, bytes, lanes};
 use models::catalog::Role;
 
 use crate::pairs::timed;
@@ -13,34 +15,45 @@ pub const SIDE: usize = 112;
 #[derive(Debug)]
 pub struct BareModels {
     detector: Bare,
-    embedder: Bare,
+    embedders: Vec<Bare>,
 }
 
 impl BareModels {
     pub fn open(threads: usize) -> Self {
-        let open = |role| Bare::open(&bytes(&settings(threads), role, Form::Loaded).unwrap(), threads).unwrap();
+        let file = |role| bytes(&settings(threads), role, Form::Loaded).unwrap();
+        let embedder = file(Role::Embedder);
+        let (lanes, each) = lanes(threads, &embedder);
         Self {
-            detector: open(Role::Detector),
-            embedder: open(Role::Embedder),
+            detector: Bare::open(&file(Role::Detector), threads).unwrap(),
+            embedders: (0..lanes).map(|_| Bare::open(&embedder, each).unwrap()).collect(),
         }
     }
 
-    /// Milliseconds for runs of these shapes, one after another. What an embedder is run on is told
-    /// from a detector's input by its size.
+    /// Milliseconds for runs of these shapes: the detector's one after another, then the embedder's,
+    /// shared out as an analysis does. What an embedder is run on is told from a detector's input by its
+    /// size.
     pub fn run(&mut self, shapes: &[[usize; 4]]) -> f64 {
-        let inputs: Vec<Vec<f32>> = shapes.iter().map(|shape| samples(*shape)).collect();
-        let mut sum = 0.0;
-        for (shape, input) in shapes.iter().zip(&inputs) {
-            let model = if shape[2..] == [SIDE; 2] {
-                &mut self.embedder
-            } else {
-                &mut self.detector
+        let inputs = shapes.iter().map(|shape| (*shape, samples(*shape)));
+        let (faces, views): (Vec<_>, Vec<_>) = inputs.partition(|(shape, _)| shape[2..] == [SIDE; 2]);
+        let next = AtomicUsize::new(0);
+        let (took, ()) = timed(|| {
+            for (shape, input) in &views {
+                self.detector.run(*shape, input).unwrap();
+            }
+            let work = |model: &mut Bare| {
+                while let Some((shape, input)) = faces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    model.run(*shape, input).unwrap();
+                }
             };
-            let (took, result) = timed(|| model.run(*shape, input));
-            result.unwrap();
-            sum += took;
-        }
-        sum
+            let (first, others) = self.embedders.split_first_mut().unwrap();
+            std::thread::scope(|scope| {
+                for other in others {
+                    scope.spawn(|| work(other));
+                }
+                work(first);
+            });
+        });
+        took
     }
 }
 

@@ -18,6 +18,7 @@ pub mod photos;
 pub mod python;
 pub mod rewrite;
 pub mod rig;
+pub mod stages;
 pub mod table;
 
 use table::HEADER;
@@ -35,7 +36,8 @@ const TIMES: [Subject; 5] = [
 ];
 
 /// Subjects that are a table each.
-const TABLES: [Subject; 2] = [
+const TABLES: [Subject; 3] = [
+    ("stages", stages::lines),
     ("accuracy", |_| accuracy::lines(degraded::KINDS.len())),
     ("dlib", dlib::lines),
 ];

@@ -43,7 +43,12 @@ pub struct Done {
     /// Milliseconds from the claim to the commit.
     pub took: f64,
     pub faces: Vec<Decided>,
+    /// Milliseconds of each of [`STAGES`], as the job tells them.
+    pub stages: [f64; 5],
 }
+
+/// The stages of a job whose times it tells.
+pub const STAGES: [&str; 5] = ["decode", "detect", "embed", "match", "write"];
 
 impl Done {
     /// The students who were matched, in order.
@@ -144,6 +149,7 @@ impl Rig {
             Done {
                 took,
                 faces: job["faces"].as_array().unwrap().iter().map(decided).collect(),
+                stages: STAGES.map(|stage| job["timings"][stage].as_f64().unwrap()),
             }
         })
     }

@@ -9,7 +9,7 @@ use crate::runtime::Places;
 use crate::setup::{Progress, Settings};
 use crate::store::Store;
 use crate::vision::VisionError;
-use crate::{detector, prelu, session};
+use crate::{detector, lane, prelu, session};
 
 /// Which bytes a session is opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,12 @@ pub fn bytes(settings: &Settings, role: Role, form: Form) -> Result<Vec<u8>, Vis
         (Form::Loaded, Role::Detector) => detector::prepare(&prelu::read(&path, &entry)?),
         (Form::Loaded, Role::Embedder | Role::Liveness) => prelu::read(&path, &entry),
     }
+}
+
+/// How many sessions of the embedder share out the faces of one photo, and the threads of each.
+pub fn lanes(threads: usize, embedder: &[u8]) -> (usize, usize) {
+    let (count, each) = lane::share(threads.into(), embedder.len());
+    (count, each.threads)
 }
 
 /// A model alone, in a session as an analysis uses it.

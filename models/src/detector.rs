@@ -32,6 +32,8 @@ pub(crate) struct Detector {
     input: Input,
     thresholds: Thresholds,
     resizer: Resizer,
+    /// The last run's samples, to be written over: tens of MB whose pages are not fetched anew.
+    samples: Vec<f32>,
 }
 
 impl Detector {
@@ -48,6 +50,7 @@ impl Detector {
             input: entry.input,
             thresholds,
             resizer: Resizer::new(),
+            samples: Vec::new(),
         })
     }
 
@@ -81,12 +84,10 @@ impl Detector {
     /// The faces of one view, overlapping ones too, in pixels as seen.
     fn run(&mut self, picture: &RgbImage, view: &View) -> Result<Vec<Detection>, VisionError> {
         let (width, height) = view.seen;
-        // The frame's rest stays black.
         let frame = [height, width].map(|side| side.next_multiple_of(MULTIPLE));
-        let samples = self.samples(picture, view, frame)?;
         let shape = [1, 3, frame[0] as usize, frame[1] as usize];
-        let outputs = session::run(&mut self.session, shape, &samples)?;
-        drop(samples);
+        self.fill(picture, view, (shape[3], shape[2]))?;
+        let outputs = session::run(&mut self.session, shape, &self.samples)?;
         let mut found = Vec::new();
         match self.family {
             Family::Scrfd => read_scrfd(&outputs, frame, self.thresholds.score, &mut found)?,
@@ -95,16 +96,18 @@ impl Detector {
         Ok(found)
     }
 
-    fn samples(&mut self, picture: &RgbImage, view: &View, frame: [u32; 2]) -> Result<Vec<f32>, VisionError> {
-        let frame = (frame[1] as usize, frame[0] as usize);
-        let mut samples = Vec::with_capacity(3 * frame.0 * frame.1);
-        if picture.dimensions() == view.seen {
-            session::put_planes(picture.as_raw(), view.seen.0 as usize, frame, &self.input, &mut samples);
-            return Ok(samples);
-        }
-        let small = resize_part(&mut self.resizer, picture, view)?;
-        session::put_planes(small.buffer(), view.seen.0 as usize, frame, &self.input, &mut samples);
-        Ok(samples)
+    /// The samples of what the view shows, in a frame of that width and height.
+    fn fill(&mut self, picture: &RgbImage, view: &View, frame: (usize, usize)) -> Result<(), VisionError> {
+        self.samples.resize(3 * frame.0 * frame.1, 0.0);
+        let small;
+        let seen = if picture.dimensions() == view.seen {
+            picture.as_raw()
+        } else {
+            small = resize_part(&mut self.resizer, picture, view)?;
+            small.buffer()
+        };
+        session::put_planes(seen, view.seen.0 as usize, frame, &self.input, &mut self.samples);
+        Ok(())
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
             return;
         };
         let freed = prepare(&model).unwrap();
-        let mut samples = Vec::new();
+        let mut samples = vec![0.0; 3 * 640 * 640];
         let noise: Vec<u8> = (0..640 * 640 * 3_u32)
             .map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[3])
             .collect();

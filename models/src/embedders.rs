@@ -5,11 +5,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::RgbImage;
-
-use crate::align::SIDE;
 use crate::catalog::Entry;
-use crate::embedder::{BATCH, Embedder};
+use crate::lane::{self, Lane};
 use crate::pool::Pool;
 use crate::prelu;
 use crate::session::Means;
@@ -34,8 +31,8 @@ pub type Find = Arc<dyn Fn(&str) -> Result<Weights, String> + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub info: EmbedderInfo,
-    /// As many as photos are analysed at a time.
-    pub sessions: Pool<Embedder>,
+    /// As many sets as photos are analysed at a time.
+    pub lanes: Pool<Vec<Lane>>,
 }
 
 pub(crate) struct Embedders {
@@ -117,8 +114,8 @@ fn load(weights: &Weights, slots: usize, means: Means) -> Result<Loaded, VisionE
         .embedding
         .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", entry.name)))?;
     let model = prelu::read(&weights.path, entry).map_err(about)?;
-    let sessions = (0..slots.max(1))
-        .map(|_| warm(Embedder::open(&model, entry, means)?))
+    let lanes = (0..slots.max(1))
+        .map(|_| lane::open(&model, entry, means))
         .collect::<Result<_, _>>()
         .map_err(about)?;
     Ok(Loaded {
@@ -128,26 +125,19 @@ fn load(weights: &Weights, slots: usize, means: Means) -> Result<Loaded, VisionE
             match_threshold: embedding.match_threshold,
             review_threshold: embedding.review_threshold,
         },
-        sessions: Pool::new(sessions),
+        lanes: Pool::new(lanes),
     })
-}
-
-/// Run with the fewest and the most faces that come at a time, so that the first photo isn't the slow one.
-fn warm(mut embedder: Embedder) -> Result<Embedder, VisionError> {
-    let grey = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([127; 3]));
-    for faces in [1, BATCH] {
-        embedder.embed(&vec![&grey; faces])?;
-    }
-    Ok(embedder)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use image::RgbImage;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::align::SIDE;
     use crate::catalog::{Catalog, Role};
     use crate::testing::graph::{self, model, node};
 
@@ -203,8 +193,8 @@ mod tests {
         let white = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([255; 3]));
         let first = |name| {
             let loaded = embedders.get(Some(name)).unwrap();
-            let vectors = loaded.sessions.borrow().embed(&[&white]).unwrap();
-            vectors[0][0]
+            let mut lanes = loaded.lanes.borrow();
+            lanes[0].embed(&[&white]).unwrap()[0][0]
         };
         assert!(first("chosen") > 0.5 && first("a") < -0.5);
 

@@ -15,6 +15,7 @@ mod device;
 mod download;
 mod embedder;
 mod embedders;
+mod lane;
 mod liveness;
 mod memory;
 mod onnx;
@@ -37,6 +38,7 @@ mod yunet;
 
 pub use device::{Device, DeviceError};
 pub use embedders::{Find, Weights};
-pub use onnx::{LEAST_WIDTH, OnnxVision, VisionConfig};
+pub use lane::LEAST_WIDTH;
+pub use onnx::{OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};
 pub use vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Quality, Stage, Timings, Vision, VisionError};

@@ -89,7 +89,7 @@ impl Model {
             .resize(&source, &mut seen, &how)
             .map_err(|error| session::failed(&error))?;
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut samples = Vec::with_capacity(3 * width * height);
+        let mut samples = vec![0.0; 3 * width * height];
         session::put_planes(seen.buffer(), width, (width, height), &self.input, &mut samples);
         let outputs = session::run(&mut self.session, [1, 3, height, width], &samples)?;
         let (_, scores) = outputs[0]

@@ -3,35 +3,19 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use fast_image_resize::Resizer;
 use image::RgbImage;
 
-use crate::align::{SIDE, align};
-use crate::detection::Detection;
+use crate::align::SIDE;
 use crate::detector::{self, Detector};
 use crate::device::Device;
-use crate::embedder::{BATCH, Embedder};
 use crate::embedders::{Embedders, Find, Weights};
+use crate::lane;
 use crate::liveness::Liveness;
 use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
 use crate::prelu;
-use crate::quality;
 use crate::session::Means;
-use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Face, Observer, Stage, Timings, Vision, VisionError};
-
-/// A face narrower than this, in pixels of the photo as it was taken, gets no embedding: of faces
-/// 20 pixels wide half are named, of those 16 wide one in nine.
-pub const LEAST_WIDTH: f32 = 20.0;
-
-/// Share of a face's longer side that its crop shows around it.
-const CROP_MARGIN: f32 = 0.3;
-
-/// The longer side of a crop in pixels at most.
-const CROP_SIDE: u32 = 512;
-
-/// JPEG quality of a crop.
-const CROP_QUALITY: u8 = 88;
+use crate::vision::{Analysis, Ask, Bounds, EmbedderInfo, Observer, Stage, Timings, Vision, VisionError};
 
 /// What [`OnnxVision::load`] needs.
 #[derive(Clone)]
@@ -68,12 +52,11 @@ impl std::fmt::Debug for VisionConfig {
     }
 }
 
-/// What one photo in work needs for itself, beside a session of its embedder.
+/// What one photo in work needs for itself, beside the lanes of its embedder.
 #[derive(Debug)]
 struct Slot {
     detector: Detector,
     liveness: Option<Liveness>,
-    resizer: Resizer,
 }
 
 /// All models, ready to run.
@@ -130,7 +113,6 @@ impl OnnxVision {
             Ok(Slot {
                 detector,
                 liveness: models,
-                resizer: Resizer::new(),
             })
         };
         let slots = (0..config.slots.max(1))
@@ -173,7 +155,7 @@ impl Vision for OnnxVision {
         let _memory = GiveBack;
         let mut slot = self.slots.borrow();
         // There are as many as slots, so this one waits for nobody.
-        let mut embedder = embedder.sessions.borrow();
+        let mut lanes = embedder.lanes.borrow();
         let mut timings = Timings::default();
 
         let started = begin(Stage::Decoding)?;
@@ -185,10 +167,7 @@ impl Vision for OnnxVision {
         timings.detect_ms = milliseconds(started);
 
         let started = begin(Stage::Embedding)?;
-        let mut faces = Vec::with_capacity(found.len());
-        for batch in found.chunks(BATCH) {
-            slot.describe(&picture, batch, &mut embedder, &mut faces)?;
-        }
+        let mut faces = lane::describe(&picture, &found, &mut lanes)?;
         if let Some(liveness) = slot.liveness.as_mut().filter(|_| ask.liveness) {
             for face in &mut faces {
                 face.liveness = Some(liveness.of(&picture, face.bounds)?);
@@ -206,114 +185,6 @@ impl Vision for OnnxVision {
     }
 }
 
-impl Slot {
-    /// Appends a face for each detection that lies in the picture.
-    fn describe(
-        &mut self,
-        picture: &RgbImage,
-        found: &[Detection],
-        embedder: &mut Embedder,
-        faces: &mut Vec<Face>,
-    ) -> Result<(), VisionError> {
-        let first = faces.len();
-        let mut aligned = Vec::with_capacity(found.len());
-        for detection in found {
-            let Some(bounds) = clip(detection, picture) else {
-                continue;
-            };
-            // Landmarks in one point make no face that could be turned upright.
-            let upright = align(picture, &detection.landmarks, &mut self.resizer)?;
-            let black;
-            let seen = if let Some(upright) = &upright {
-                upright
-            } else {
-                black = RgbImage::new(SIDE, SIDE);
-                &black
-            };
-            faces.push(Face {
-                bounds,
-                score: detection.score,
-                quality: quality::assess(seen, &detection.landmarks, detection.width),
-                too_small: detection.width < LEAST_WIDTH || upright.is_none(),
-                embedding: None,
-                liveness: None,
-                crop: self.crop(picture, bounds)?,
-            });
-            aligned.push(upright);
-        }
-        let wanted = |face: &Face| !face.too_small;
-        let inputs: Vec<&RgbImage> = faces[first..]
-            .iter()
-            .zip(&aligned)
-            .filter(|(face, _)| wanted(face))
-            .filter_map(|(_, upright)| upright.as_ref())
-            .collect();
-        let vectors = embedder.embed(&inputs)?;
-        for (face, vector) in faces[first..].iter_mut().filter(|face| wanted(face)).zip(vectors) {
-            face.embedding = Some(vector);
-        }
-        Ok(())
-    }
-
-    fn crop(&mut self, picture: &RgbImage, bounds: Bounds) -> Result<Vec<u8>, VisionError> {
-        let Bounds { x, y, width, height } = bounds;
-        let mut crop = picture::crop(picture, picture::Rect { x, y, width, height }, CROP_MARGIN);
-        let longer = crop.width().max(crop.height());
-        if longer > CROP_SIDE {
-            let scaled = |side: u32| (side * CROP_SIDE / longer).max(1);
-            let (width, height) = (scaled(crop.width()), scaled(crop.height()));
-            let small = detector::resize(&mut self.resizer, &crop, width, height)?;
-            crop = RgbImage::from_raw(width, height, small.into_vec())
-                .ok_or_else(|| VisionError::Model("a crop came out in another size".into()))?;
-        }
-        picture::encode_jpeg(&crop, CROP_QUALITY).map_err(|error| VisionError::Model(error.to_string()))
-    }
-}
-
-/// The box within the picture; `None` where nothing of it is.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a side that was decoded fits, and `as` saturates for the rest"
-)]
-fn clip(face: &Detection, picture: &RgbImage) -> Option<Bounds> {
-    let span = |start: f32, length: f32, limit: u32| {
-        let limit = i32::try_from(limit).ok()?;
-        let from = (start.round() as i32).clamp(0, limit);
-        let to = ((start + length).round() as i32).clamp(0, limit);
-        (to > from).then_some((from, to - from))
-    };
-    let (x, width) = span(face.x, face.width, picture.width())?;
-    let (y, height) = span(face.y, face.height, picture.height())?;
-    Some(Bounds { x, y, width, height })
-}
-
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boxes_are_clipped_to_the_picture() {
-        let picture = RgbImage::new(100, 50);
-        let at = |x, y, width, height| {
-            let face = Detection {
-                score: 1.0,
-                x,
-                y,
-                width,
-                height,
-                landmarks: [[0.0; 2]; 5],
-            };
-            clip(&face, &picture)
-        };
-        let bounds = |x, y, width, height| Some(Bounds { x, y, width, height });
-        assert_eq!(at(10.4, 5.0, 20.2, 10.0), bounds(10, 5, 21, 10));
-        assert_eq!(at(-5.0, -5.0, 20.0, 100.0), bounds(0, 0, 15, 50));
-        assert_eq!(at(120.0, 0.0, 20.0, 10.0), None);
-        assert_eq!(at(0.0, 0.0, 0.3, 10.0), None);
-        assert_eq!(at(-1e30, -1e30, 2e30, 2e30), bounds(0, 0, 100, 50));
-    }
 }

@@ -68,10 +68,13 @@ fn sharpness(grey: &[f32], width: usize) -> f32 {
     if width < 3 || grey.len() < 3 * width {
         return 0.0;
     }
-    let laplacian: Vec<f32> = (width..grey.len() - width)
-        .filter(|at| !matches!(at % width, 0) && at % width != width - 1)
-        .map(|at| grey[at - width] + grey[at + width] + grey[at - 1] + grey[at + 1] - 4.0 * grey[at])
-        .collect();
+    let mut laplacian = Vec::with_capacity(grey.len());
+    let lines: Vec<&[f32]> = grey.chunks_exact(width).collect();
+    for around in lines.array_windows() {
+        let [above, line, below] = around;
+        let beside = line.windows(3).zip(&above[1..]).zip(&below[1..]);
+        laplacian.extend(beside.map(|((line, above), below)| above + below + line[0] + line[2] - 4.0 * line[1]));
+    }
     let centre = mean(&laplacian);
     let squares: Vec<f32> = laplacian.iter().map(|value| (value - centre).powi(2)).collect();
     let variance = mean(&squares);

@@ -87,33 +87,87 @@ pub(crate) fn shrink(
 /// The result, a bilinear sample a pixel; what lies outside of the source counts as black.
 pub(crate) fn warp(source: &RgbImage, way: &Way) -> RgbImage {
     let stride = 3 * source.width() as usize;
-    let last = |side: u32| f64::from(side) - 1.0;
-    let (last_x, last_y) = (last(source.width()), last(source.height()));
     let bytes = source.as_raw();
     let mut result = RgbImage::new(SIDE, SIDE);
-    let mut start = [way.x[2], way.y[2]];
-    for line in result.as_mut().chunks_exact_mut(3 * SIDE as usize) {
-        let mut at = start;
-        for pixel in line.as_chunks_mut::<3>().0 {
-            let [sx, sy] = at;
-            *pixel = if sx >= 0.0 && sy >= 0.0 && sx < last_x && sy < last_y {
-                let (left, top) = (whole(sx), whole(sy));
-                let (right, lower) = (share(sx - f64::from(left)), share(sy - f64::from(top)));
-                let first = top as usize * stride + 3 * left as usize;
-                bilinear(
-                    &bytes[first..first + 6],
-                    &bytes[first + stride..first + stride + 6],
-                    right,
-                    lower,
-                )
-            } else {
-                at_the_edge(source, sx, sy)
-            };
-            at = [sx + way.x[0], sy + way.y[0]];
+    for (row, line) in (0..).zip(result.as_mut().chunks_exact_mut(3 * SIDE as usize)) {
+        let row = f64::from(row);
+        let start = [way.x, way.y].map(|way| way[2] + way[1] * row);
+        let at = |column: usize| {
+            let column = f64::from(u32::try_from(column).unwrap_or(SIDE));
+            [start[0] + way.x[0] * column, start[1] + way.y[0] * column]
+        };
+        let pixels = line.as_chunks_mut::<3>().0;
+        let inside = inside(start, way, source);
+        for (column, pixel) in pixels.iter_mut().enumerate() {
+            if !inside.contains(&column) {
+                let [x, y] = at(column);
+                *pixel = at_the_edge(source, x, y);
+            }
         }
-        start = [start[0] + way.x[1], start[1] + way.y[1]];
+        let mut place = at(inside.start).map(fixed);
+        let step = [way.x[0], way.y[0]].map(fixed);
+        for pixel in &mut pixels[inside] {
+            let [x, y] = place;
+            let first = (y >> FINE) as usize * stride + 3 * (x >> FINE) as usize;
+            if let (Some(above), Some(below)) = (bytes.get(first..), bytes.get(first + stride..))
+                && let (Some(above), Some(below)) = (above.first_chunk(), below.first_chunk())
+            {
+                *pixel = between(above, below, share_of(x), share_of(y));
+            }
+            // Behind the last one it may lie anywhere.
+            place = [x.wrapping_add(step[0]), y.wrapping_add(step[1])];
+        }
     }
     result
+}
+
+/// Bits behind the point in places that are counted as whole numbers.
+const FINE: u32 = 32;
+
+/// The columns of a line whose four neighbours all lie in the source, a pixel from its edges for what rounding does.
+/// A line runs straight, so they follow one another.
+fn inside(start: [f64; 2], way: &Way, source: &RgbImage) -> std::ops::Range<usize> {
+    let mut range = (0.0_f64, f64::from(SIDE));
+    for (start, step, side) in [
+        (start[0], way.x[0], source.width()),
+        (start[1], way.y[0], source.height()),
+    ] {
+        let (low, high) = (1.0 - start, f64::from(side) - 3.0 - start);
+        let (first, last) = if step == 0.0 && low <= 0.0 && high >= 0.0 {
+            (f64::NEG_INFINITY, f64::INFINITY)
+        } else if step < 0.0 {
+            (high / step, low / step)
+        } else {
+            (low / step, high / step)
+        };
+        range = (range.0.max(first), range.1.min(last));
+    }
+    let (from, to) = (range.0.ceil(), range.1.floor());
+    // Also where any of them is no number.
+    if from < to && start.iter().all(|start| start.is_finite()) {
+        whole(from) as usize..whole(to) as usize
+    } else {
+        0..0
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a place in a picture; `as` saturates")]
+fn fixed(at: f64) -> i64 {
+    (at * f64::from(1_u32 << 31) * 2.0) as i64
+}
+
+/// The part behind the point, in 256th.
+fn share_of(place: i64) -> i32 {
+    i32::from(place.to_be_bytes()[4])
+}
+
+/// As [`bilinear`], with shares in 256th.
+fn between(above: &[u8; 6], below: &[u8; 6], right: i32, lower: i32) -> [u8; 3] {
+    std::array::from_fn(|channel| {
+        let row = |row: &[u8; 6]| i32::from(row[channel]) * (256 - right) + i32::from(row[channel + 3]) * right;
+        let sum = row(above) * (256 - lower) + row(below) * lower;
+        ((sum + (1 << 15)) >> 16).to_be_bytes()[3]
+    })
 }
 
 /// Between two pixels above and two below; `right` and `lower` are the shares of the second ones.
@@ -193,6 +247,37 @@ mod tests {
                 assert!(a.abs_diff(b) <= 1, "{column} {row}: {a} {b}");
             }
         }
+    }
+
+    /// In every direction, over every edge, into nothing and along the lines themselves.
+    #[test]
+    fn no_way_leads_astray() {
+        let noise = RgbImage::from_fn(40, 30, |x, y| {
+            image::Rgb([3, 5, 7].map(|by| ((x * 71 + y * 37) * by).to_le_bytes()[0]))
+        });
+        let steps = [-3.0, -0.31, 0.0, 0.31, 1.0, 1e9];
+        for x in steps {
+            for y in steps {
+                for [left, top] in [[20.0, 15.0], [0.0, 0.0], [39.0, 29.0], [-50.0, 10.0], [1e12, -1e12]] {
+                    let way = Way {
+                        x: [x, y, left],
+                        y: [-y, x, top],
+                    };
+                    for (column, row, pixel) in warp(&noise, &way).enumerate_pixels() {
+                        let (column, row) = (f64::from(column), f64::from(row));
+                        let at = |way: [f64; 3]| way[2] + way[1] * row + way[0] * column;
+                        let careful = at_the_edge(&noise, at(way.x), at(way.y));
+                        for (a, b) in pixel.0.iter().zip(careful) {
+                            assert!(a.abs_diff(b) <= 2, "{way:?} {column} {row}: {a} {b}");
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            warp(&RgbImage::new(1, 1), &Way { x: [0.0; 3], y: [0.0; 3] }).dimensions(),
+            (SIDE, SIDE)
+        );
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub async fn ended_within(client: &Client, job: &str, limit: Duration) -> Value 
                  faces { decision reason similarity student { id fullName } box { x y width height } \
                  candidates { student { id } similarity } } \
                  marks { student { id fullName } status } templates { status rejections photoIndex model } \
-                 photos { id width height url annotatedUrl } timings { total } } }",
+                 photos { id width height url annotatedUrl } timings { decode detect embed match write total } } }",
                 json!({ "id": job }),
             )
             .await;

@@ -43,6 +43,7 @@ fn real_weights_say_the_same() {
         node_count(&rewritten, "Add"),
         node_count(&model, "Add") + node_count(&model, "PRelu")
     );
+    assert_eq!(bent_count(&rewritten), node_count(&model, "PRelu"));
     assert_eq!(rewrite(&rewritten), Ok(None));
     let shape = [2, 3, 112, 112];
     let mut faces = samples(shape.iter().product());
@@ -100,6 +101,78 @@ fn slopes_of_every_shape_are_stretched_as_before() {
                 assert!((a - b).abs() < 1e-4, "{slope:?}: {a} {b}");
             }
         }
+    }
+}
+
+/// Slopes above 1 among others, before convolutions in one group, in two and one a channel.
+#[test]
+fn a_slope_above_one_changes_signs_behind_it() {
+    if !crate::testing::runtime() {
+        return;
+    }
+    let dims = [1, 4, 2, 3];
+    let input = samples(24);
+    let slope = graph::tensor("a", &[4, 1, 1], &[0.5, 1.5, -0.25, 3.0]);
+    for (group, out) in [(1, 6), (2, 4), (4, 4)] {
+        let each = 4 / group;
+        let count = usize::try_from(out * each).unwrap();
+        let weight = |name| graph::tensor(name, &[out, each, 1, 1], &samples(count));
+        let nodes = vec![
+            node("PRelu", &["x", "a"], "z"),
+            graph::conv("z", "v", group, "p"),
+            graph::conv("z", "w", group, "q"),
+            node("Add", &["p", "q"], "y"),
+        ];
+        let weights = vec![slope.clone(), weight("v"), weight("w")];
+        let before = model(nodes, weights, ("x", &dims), ("y", &[1, out, 2, 3]), 11);
+        let after = rewrite(&before).unwrap().expect("its PRelu");
+        assert_eq!(bent_count(&after), 1);
+        for (a, b) in run(&before, [1, 4, 2, 3], &input)
+            .iter()
+            .zip(run(&after, [1, 4, 2, 3], &input))
+        {
+            assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{group} groups: {a} {b}");
+        }
+    }
+}
+
+/// How many are written with the product before the `Relu`.
+fn bent_count(model: &[u8]) -> usize {
+    let graph = wire::text(model, number::MODEL_GRAPH).unwrap();
+    let nodes = Graph::read(graph).unwrap().nodes;
+    let relus = nodes.iter().filter(|(_, node)| node.op_type == "Relu");
+    relus
+        .filter(|(_, node)| node.input[0].ends_with("/muster-scaled"))
+        .count()
+}
+
+/// What reads it otherwise must have it with its own sign.
+#[test]
+fn signs_change_only_where_convolutions_alone_read_them() {
+    if !crate::testing::runtime() {
+        return;
+    }
+    let dims = [1, 2, 1, 2];
+    let slope = || graph::tensor("a", &[2, 1, 1], &[2.0, 0.5]);
+    let weight = || graph::tensor("w", &[2, 2, 1, 1], &[1.0, 2.0, 3.0, 4.0]);
+    let shared = vec![
+        node("PRelu", &["x", "a"], "z"),
+        graph::conv("z", "w", 1, "p"),
+        graph::conv("x", "w", 1, "q"),
+        node("Add", &["p", "q"], "y"),
+    ];
+    let beside = vec![
+        node("PRelu", &["x", "a"], "z"),
+        graph::conv("z", "w", 1, "p"),
+        node("Add", &["p", "z"], "y"),
+    ];
+    let straight = vec![node("PRelu", &["x", "a"], "y"), graph::conv("y", "w", 1, "unused")];
+    let input = [1.0, -2.0, 3.0, -4.0];
+    for nodes in [shared, beside, straight] {
+        let before = model(nodes, vec![slope(), weight()], ("x", &dims), ("y", &dims), 11);
+        let after = rewrite(&before).unwrap().expect("its PRelu");
+        assert_eq!(bent_count(&after), 0);
+        assert_eq!(run(&before, [1, 2, 1, 2], &input), run(&after, [1, 2, 1, 2], &input));
     }
 }
 

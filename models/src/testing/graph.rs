@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use crate::prelu::{Node, OperatorSet, Tensor};
+use crate::prelu::graph::{Attribute, Node, OperatorSet, Tensor};
 
 const FLOAT: i32 = 1;
 
@@ -73,7 +73,20 @@ pub(crate) fn node(op_type: &str, input: &[&str], output: &str) -> Node {
         output: vec![output.into()],
         name: format!("{op_type} {output}"),
         op_type: op_type.into(),
-        domain: String::new(),
+        ..Node::default()
+    }
+}
+
+/// A convolution of `x` by the weight `w`, in so many groups.
+pub(crate) fn conv(x: &str, weight: &str, group: i64, output: &str) -> Node {
+    let group = Attribute {
+        name: "group".into(),
+        i: group,
+        kind: 2,
+    };
+    Node {
+        attribute: vec![group],
+        ..node("Conv", &[x, weight], output)
     }
 }
 
