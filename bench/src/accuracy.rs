@@ -123,6 +123,7 @@ mod tests {
                 face("MATCHED", Some("x")),
                 face("UNKNOWN", None),
             ],
+            stages: [0.2; 5],
         };
         let labels = ["a", "b", "c"].map(str::to_owned).into();
         let mut tally = Tally::default();

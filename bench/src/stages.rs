@@ -14,7 +14,10 @@ pub fn lines(jobs: usize) -> Vec<String> {
     ];
     let names = STAGES.into_iter().chain(["the rest: claim, reading, progress"]);
     for (row, name) in names.enumerate() {
-        lines.push(format!("| {name} | {:.1} ms | {:.1} ms |", columns[0][row], columns[1][row]));
+        lines.push(format!(
+            "| {name} | {:.1} ms | {:.1} ms |",
+            columns[0][row], columns[1][row]
+        ));
     }
     lines
 }

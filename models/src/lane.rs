@@ -89,7 +89,7 @@ pub(crate) fn describe(picture: &RgbImage, found: &[Detection], lanes: &mut [Lan
 }
 
 /// Parts of at most `most`, so many that each lane gets as many of them, and as long as each other.
-fn even<'f, T>(things: &'f [T], most: usize, lanes: usize) -> Vec<&'f [T]> {
+fn even<T>(things: &[T], most: usize, lanes: usize) -> Vec<&[T]> {
     let count = things.len().div_ceil(most.max(1)).next_multiple_of(lanes.max(1));
     let place = |nth: usize| nth * things.len() / count.max(1);
     let parts = (0..count).map(|nth| &things[place(nth)..place(nth + 1)]);

@@ -123,6 +123,7 @@ struct Each {
 }
 
 impl Each {
+    #[expect(clippy::inline_always, reason = "else it is built without the vectors of its caller")]
     #[inline(always)]
     fn of(self, sample: u8) -> f32 {
         (f32::from(sample) - self.mean) * self.scale
@@ -150,6 +151,7 @@ impl Each {
     }
 
     /// Written for compilers to turn into whatever vectors they may use.
+    #[expect(clippy::inline_always, reason = "else it is built without the vectors of its caller")]
     #[inline(always)]
     fn split_plainly(self, pixels: &[[u8; 3]], [red, green, blue]: [&mut [f32]; 3], black: f32) {
         let (red, red_rest) = red.split_at_mut(pixels.len());
@@ -181,7 +183,7 @@ mod tests {
             mean: 1.0,
             scale: 2.0,
         };
-        let mut samples = [9.0; 18];
+        let mut samples = vec![9.0; 18];
         put_planes(&picture, 2, (3, 2), &input, &mut samples);
         #[rustfmt::skip]
         assert_eq!(samples, [
@@ -190,7 +192,7 @@ mod tests {
             0.0, 6.0, -2.0, -2.0, -2.0, -2.0,
         ]);
         input.colour = Colour::Rgb;
-        let mut samples = [9.0; 6];
+        let mut samples = vec![9.0; 6];
         put_planes(&picture, 2, (2, 1), &input, &mut samples);
         assert_eq!(samples, [0.0, 6.0, 2.0, 8.0, 4.0, 10.0]);
     }

@@ -108,11 +108,11 @@ pub(crate) fn warp(source: &RgbImage, way: &Way) -> RgbImage {
         let step = [way.x[0], way.y[0]].map(fixed);
         for pixel in &mut pixels[inside] {
             let [x, y] = place;
-            let first = (y >> FINE) as usize * stride + 3 * (x >> FINE) as usize;
-            if let (Some(above), Some(below)) = (bytes.get(first..), bytes.get(first + stride..))
+            if let Some(first) = offset(x, y, stride)
+                && let (Some(above), Some(below)) = (bytes.get(first..), bytes.get(first + stride..))
                 && let (Some(above), Some(below)) = (above.first_chunk(), below.first_chunk())
             {
-                *pixel = between(above, below, share_of(x), share_of(y));
+                *pixel = between(*above, *below, share_of(x), share_of(y));
             }
             // Behind the last one it may lie anywhere.
             place = [x.wrapping_add(step[0]), y.wrapping_add(step[1])];
@@ -156,16 +156,22 @@ fn fixed(at: f64) -> i64 {
     (at * f64::from(1_u32 << 31) * 2.0) as i64
 }
 
+/// Where the pixel at that place begins.
+fn offset(x: i64, y: i64, stride: usize) -> Option<usize> {
+    let (column, line) = (usize::try_from(x >> FINE).ok()?, usize::try_from(y >> FINE).ok()?);
+    Some(line * stride + 3 * column)
+}
+
 /// The part behind the point, in 256th.
 fn share_of(place: i64) -> i32 {
     i32::from(place.to_be_bytes()[4])
 }
 
 /// As [`bilinear`], with shares in 256th.
-fn between(above: &[u8; 6], below: &[u8; 6], right: i32, lower: i32) -> [u8; 3] {
+fn between(above: [u8; 6], below: [u8; 6], right: i32, lower: i32) -> [u8; 3] {
     std::array::from_fn(|channel| {
         let row = |row: &[u8; 6]| i32::from(row[channel]) * (256 - right) + i32::from(row[channel + 3]) * right;
-        let sum = row(above) * (256 - lower) + row(below) * lower;
+        let sum = row(&above) * (256 - lower) + row(&below) * lower;
         ((sum + (1 << 15)) >> 16).to_be_bytes()[3]
     })
 }
@@ -275,7 +281,14 @@ mod tests {
             }
         }
         assert_eq!(
-            warp(&RgbImage::new(1, 1), &Way { x: [0.0; 3], y: [0.0; 3] }).dimensions(),
+            warp(
+                &RgbImage::new(1, 1),
+                &Way {
+                    x: [0.0; 3],
+                    y: [0.0; 3]
+                }
+            )
+            .dimensions(),
             (SIDE, SIDE)
         );
     }

@@ -37,13 +37,13 @@ pub(crate) async fn may_stay(service: &Service, scope: &Scope, followed: Followe
 }
 
 /// The changes for as long as the asker may stay.
-pub(crate) fn while_reached<T>(
-    changes: impl Stream<Item = T> + Send,
+pub(crate) fn while_reached<S: Stream + Send>(
+    changes: S,
     service: &Service,
     scope: &Scope,
     followed: Followed,
     mut looks: Looks,
-) -> impl Stream<Item = T> + Send {
+) -> impl Stream<Item = S::Item> + Send + use<S> {
     let (service, scope) = (service.clone(), scope.clone());
     let lost = async move {
         while looks.next().await.is_some() {

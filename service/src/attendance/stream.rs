@@ -149,7 +149,7 @@ struct Subscriber<S> {
     service: Service,
     scope: Scope,
     session: SessionId,
-    again: BoxStream<'static, ()>,
+    again: Looks,
     seat: S,
     waiting: VecDeque<Arc<Event>>,
     last: i64,

@@ -145,8 +145,8 @@ pub async fn follow_queue(
         let event = follower.next().await;
         Some((event, follower))
     });
-    let followed = class.map_or(Followed::Whatever, Followed::Class);
-    Ok(follow::while_reached(events, service, scope, followed, again))
+    let what = class.map_or(Followed::Whatever, Followed::Class);
+    Ok(follow::while_reached(events, service, scope, what, again))
 }
 
 impl Follower {

@@ -159,8 +159,8 @@ pub async fn watch(
             }
         }
     });
-    let followed = class.map_or(Followed::Whatever, Followed::Class);
-    Ok(follow::while_reached(changes, service, scope, followed, again))
+    let what = class.map_or(Followed::Whatever, Followed::Class);
+    Ok(follow::while_reached(changes, service, scope, what, again))
 }
 
 impl Follower {
