@@ -173,7 +173,7 @@ impl Watch {
 /// lease never overwrites another's. Answers a key for each.
 async fn store_crops(service: &Service, claim: &Claim, crops: Vec<Bytes>) -> Result<Vec<String>> {
     use futures_util::{StreamExt, TryStreamExt, stream};
-    const AT_ONCE: usize = 8;
+    const AT_ONCE: usize = 32;
     if !claims::progress(service, claim, JobStage::Writing, 0.9).await? {
         return Err(claims::lost());
     }

@@ -251,6 +251,31 @@ async fn staff_decide_and_delete(world: World) {
 
 both!(decisions, staff_decide_and_delete);
 
+/// Who became staff with photos that wait can't let them pass, nor take back what somebody else accepted.
+async fn nobody_about_themselves(world: World) {
+    let (organization, admin) = world.organization("School").await;
+    let (sam_id, sam) = world.member(organization, "Sam Student", Role::Student).await;
+    let sam_id = format!("usr_{}", sam_id.0.simple());
+    let sent = enrolled(&sam, &sam_id, &vec![photo(&[person(3)]); ENROLMENT]).await;
+    assert_eq!(sent, vec![became("PENDING", &[]); ENROLMENT]);
+    let ids = listed(&admin, "PENDING", None).await;
+    data(review(&admin, &ids[0], true).await);
+    admin
+        .query(
+            "mutation($id: ID!) { updateUser(id: $id, input: { role: ADMIN }) { user { id } } }",
+            json!({ "id": sam_id }),
+        )
+        .await;
+    for id in &ids {
+        assert_eq!(code(&review(&sam, id, true).await), "FORBIDDEN");
+        assert_eq!(code(&delete(&sam, id).await), "FORBIDDEN");
+    }
+    assert_eq!(listed(&admin, "PENDING", None).await, ids[1..]);
+    data(delete(&admin, &ids[0]).await);
+}
+
+both!(about_themselves, nobody_about_themselves);
+
 /// Two enrolments of one person at once: each is compared with what the other wrote.
 async fn at_once(world: World) {
     let (_, admin) = world.organization("School").await;

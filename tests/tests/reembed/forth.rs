@@ -30,11 +30,14 @@ async fn forth_and_back(mut world: World) {
     let at = |answer: Value| answer["organization"]["settings"]["matchThreshold"].clone();
     assert_eq!(at(admin.query(threshold, json!({})).await), 0.95);
     assert_eq!(reason(&switch(&admin, NEW).await), "INCOMPLETE");
-    let unknown = switch(&admin, "unknown").await;
-    assert_eq!(
-        (code(&unknown), &unknown["errors"][0]["extensions"]["field"]),
-        ("INVALID_INPUT", &json!("model"))
-    );
+    // What PostgreSQL holds in no text is as unknown as any other.
+    for unknown in ["unknown", "unknown\0", "fake\n"] {
+        let answer = switch(&admin, unknown).await;
+        assert_eq!(
+            (code(&answer), &answer["errors"][0]["extensions"]["field"]),
+            ("INVALID_INPUT", &json!("model"))
+        );
+    }
 
     let job = ended(&admin, &reembed(&admin).await).await;
     assert_eq!(
