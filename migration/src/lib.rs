@@ -4,6 +4,7 @@
 mod accounts;
 mod erasures;
 mod first;
+mod queues;
 mod recognition;
 mod roll;
 mod sql;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(roll::Roll),
             Box::new(erasures::Erasures),
             Box::new(recognition::Recognition),
+            Box::new(queues::Queues),
         ]
     }
 }

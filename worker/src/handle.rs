@@ -11,7 +11,7 @@ use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
 use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
 use service::{Error, Service, reports};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -44,6 +44,8 @@ pub(crate) enum Stop {
     Service(Error),
     #[error("panicked")]
     Panicked,
+    #[error("it took longer than a job of its kind may")]
+    TimedOut,
 }
 
 impl From<Error> for Stop {
@@ -59,19 +61,51 @@ impl From<Error> for Stop {
     }
 }
 
+/// How long a worker may have a job of the kind: several times what the slowest machine takes, so that what
+/// hangs gives its slot back.
+const fn limit(kind: JobKind) -> Duration {
+    match kind {
+        JobKind::Identify | JobKind::CheckIn => Duration::from_mins(2),
+        JobKind::Recognize => Duration::from_mins(5),
+        JobKind::Enrol => Duration::from_mins(10),
+        JobKind::Export => Duration::from_mins(30),
+        JobKind::Reembed => Duration::from_hours(1),
+    }
+}
+
+/// How long what is told to stop may go on until its next stage, before nobody waits for it any more.
+const STOPPING: Duration = Duration::from_secs(30);
+
 /// Handles a claimed job to its end, its release or its failure.
 pub async fn handle(service: &Service, claim: Claim, models: Arc<dyn Vision>, shutdown: &CancellationToken) {
+    let most = limit(claim.kind);
+    handle_within(service, claim, models, shutdown, most).await;
+}
+
+/// The same where the job may take `most`.
+pub async fn handle_within(
+    service: &Service,
+    claim: Claim,
+    models: Arc<dyn Vision>,
+    shutdown: &CancellationToken,
+    most: Duration,
+) {
     let span = tracing::info_span!("job", id = %claim.id.0, kind = claim.kind.word(), attempt = claim.attempts);
-    let lease = Lease::keep(service, &claim, shutdown);
+    let lease = Lease::keep(service, &claim, most, shutdown);
     // In a task of its own, so that a panic ends the job and not the worker.
-    let work = tokio::spawn(
+    let mut work = tokio::spawn(
         {
-            let (service, claim, watch) = (service.clone(), claim.clone(), lease.watch());
-            async move { work(&service, &claim, models, watch).await }
+            let (service, claim, watch, lost) = (service.clone(), claim.clone(), lease.watch(), lease.loser());
+            async move { work(&service, &claim, models, watch, lost).await }
         }
         .instrument(span.clone()),
     );
-    let ended = work.await.unwrap_or(Err(Stop::Panicked));
+    let ended = if let Ok(ended) = timeout(most + STOPPING, &mut work).await {
+        ended.unwrap_or(Err(Stop::Panicked))
+    } else {
+        work.abort();
+        Err(Stop::TimedOut)
+    };
     async {
         match ended {
             Ok(()) => tracing::debug!("done"),
@@ -88,7 +122,7 @@ pub async fn handle(service: &Service, claim: Claim, models: Arc<dyn Vision>, sh
 async fn settle(service: &Service, claim: &Claim, stop: Stop) {
     const TRIES: u32 = 20;
     if matches!(stop, Stop::Lost) {
-        tracing::warn!("another worker has this job now");
+        tracing::warn!("this job is another worker's now, or nobody's");
         return;
     }
     for _ in 0..TRIES {
@@ -111,7 +145,7 @@ enum Outcome {
 }
 
 fn decide(claim: &Claim, stop: &Stop) -> Outcome {
-    let pause = Duration::from_secs(2_u64.pow(claim.attempts.clamp(0, 5).unsigned_abs()));
+    let pause = pause(claim);
     let blameless = |after| Outcome::Release { after, blameless: true };
     let again = |failure: Failure| {
         if claim.attempts >= ATTEMPTS {
@@ -126,6 +160,16 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
     match stop {
         Stop::Refused(failure) => Outcome::Fail(failure.clone()),
         Stop::Leaving | Stop::Lost | Stop::Again => blameless(Duration::ZERO),
+        // What it has made so far is kept.
+        Stop::TimedOut if claim.kind == JobKind::Reembed => blameless(Duration::ZERO),
+        Stop::TimedOut => {
+            tracing::error!("a job took longer than its kind may");
+            again(Failure {
+                code: "TIMED_OUT",
+                message: "This took too long".into(),
+                retryable: true,
+            })
+        }
         Stop::Service(error) if error.is_transient() => {
             tracing::warn!(%error, "put back until it is reachable again");
             blameless(Duration::from_secs(2))
@@ -170,6 +214,15 @@ fn decide(claim: &Claim, stop: &Stop) -> Outcome {
     }
 }
 
+/// Twice as long after each attempt, from half as long to half as long again: jobs that failed together don't
+/// come back together.
+fn pause(claim: &Claim) -> Duration {
+    let doubled = 2_f64.powi(claim.attempts.clamp(0, 5));
+    // The end of an id is chance.
+    let [.., chance] = *claim.id.0.as_bytes();
+    Duration::from_secs_f64(doubled * (0.5 + f64::from(chance) / 255.0))
+}
+
 /// An error and its causes, in the words meant for reading: a database's own detail may quote rows.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -209,6 +262,7 @@ async fn work(
     claim: &Claim,
     models: Arc<dyn Vision>,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
+    lost: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), Stop> {
     match claim.kind {
         JobKind::Export => {
@@ -238,7 +292,7 @@ async fn work(
         return Err(Stop::NoLiveness);
     }
     let photos = recognition::photos_to_read(service, claim).await?;
-    let reporter = Reporter::start(service, claim);
+    let reporter = Reporter::start(service, claim, lost);
     let mut looked = Vec::with_capacity(photos.len());
     let count = photos.len();
     for (place, photo) in photos.into_iter().enumerate() {
@@ -282,6 +336,7 @@ fn why(held: Held) -> Stop {
     match held {
         Held::Lost => Stop::Lost,
         Held::Away => Stop::Service(Error::Unavailable("The database")),
+        Held::Late => Stop::TimedOut,
         Held::Yes | Held::Leaving => Stop::Leaving,
     }
 }

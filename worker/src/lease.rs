@@ -21,7 +21,15 @@ pub enum Held {
     Away,
     /// The worker has to go.
     Leaving,
+    /// The job has taken longer than its kind may.
+    Late,
 }
+
+const HELD: u8 = 0;
+const LOST: u8 = 1;
+const LEAVING: u8 = 2;
+const AWAY: u8 = 3;
+const LATE: u8 = 4;
 
 /// Renews until it is dropped.
 #[derive(Debug)]
@@ -31,15 +39,18 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub fn keep(service: &Service, claim: &Claim, shutdown: &CancellationToken) -> Self {
-        let state = Arc::new(AtomicU8::new(0));
+    /// For so long at most.
+    pub fn keep(service: &Service, claim: &Claim, limit: Duration, shutdown: &CancellationToken) -> Self {
+        let state = Arc::new(AtomicU8::new(HELD));
         let done = CancellationToken::new();
         let keeper = keep(service.clone(), claim.clone(), shutdown.clone(), state.clone());
         let ended = done.clone();
+        let late = state.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = keeper => {}
+                () = sleep(limit) => late.store(LATE, Ordering::Relaxed),
             }
         });
         Self {
@@ -52,11 +63,18 @@ impl Lease {
     pub fn watch(&self) -> impl Fn() -> Held + Clone + Send + Sync + use<> {
         let state = self.state.clone();
         move || match state.load(Ordering::Relaxed) {
-            0 => Held::Yes,
-            1 => Held::Lost,
-            2 => Held::Leaving,
+            HELD => Held::Yes,
+            LOST => Held::Lost,
+            LEAVING => Held::Leaving,
+            LATE => Held::Late,
             _ => Held::Away,
         }
+    }
+
+    /// To be told that the job is another's, or nobody's any more, before the next renewal shows it.
+    pub fn loser(&self) -> impl Fn() + Clone + Send + Sync + use<> {
+        let state = self.state.clone();
+        move || state.store(LOST, Ordering::Relaxed)
     }
 }
 
@@ -70,7 +88,7 @@ async fn keep(service: Service, claim: Claim, shutdown: CancellationToken, state
     loop {
         tokio::select! {
             () = &mut leave => {
-                state.store(2, Ordering::Relaxed);
+                state.store(LEAVING, Ordering::Relaxed);
                 return;
             }
             () = sleep(LEASE / 4) => {}
@@ -81,11 +99,11 @@ async fn keep(service: Service, claim: Claim, shutdown: CancellationToken, state
             // The database is away: the lease may still be ours for the rest of its time.
             Err(_) if renewed.elapsed() < LEASE => {}
             Err(_) => {
-                state.store(3, Ordering::Relaxed);
+                state.store(AWAY, Ordering::Relaxed);
                 return;
             }
             Ok(false) => {
-                state.store(1, Ordering::Relaxed);
+                state.store(LOST, Ordering::Relaxed);
                 return;
             }
         }

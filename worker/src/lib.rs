@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use handle::handle;
+pub use handle::{handle, handle_within};
 use queue::Consumer;
 
 /// Between two looks at what is over: erased objects, codes that ran out, old mail.

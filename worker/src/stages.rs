@@ -20,7 +20,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub fn start(service: &Service, claim: &Claim) -> Self {
+    /// `lost` is called when the job turns out to be another's, or cancelled.
+    pub fn start(service: &Service, claim: &Claim, lost: impl Fn() + Send + Sync + 'static) -> Self {
         let (reports, mut waiting) = mpsc::channel::<(JobStage, f64)>(WAITING);
         let (service, claim) = (service.clone(), claim.clone());
         let writer = tokio::spawn(async move {
@@ -28,8 +29,10 @@ impl Reporter {
                 while let Ok(later) = waiting.try_recv() {
                     latest = later;
                 }
-                if let Err(error) = claims::progress(&service, &claim, latest.0, latest.1).await {
-                    tracing::debug!(%error, "progress was not written");
+                match claims::progress(&service, &claim, latest.0, latest.1).await {
+                    Ok(true) => {}
+                    Ok(false) => lost(),
+                    Err(error) => tracing::debug!(%error, "progress was not written"),
                 }
             }
         });

@@ -3,13 +3,13 @@
 use async_graphql::{Context, ID, MergedObject, Object};
 use service::{accounts, audit, classes, health, organizations, people, queue, recognition, sessions, venues};
 
-use super::connection::{page_cost, request};
+use super::connection::{page_cost, request, whole_list_cost};
 use super::ids::{AnyId, NodeId};
 use super::inputs::{DateRange, JobFilter, UserFilter};
 use super::scalars::{SessionState, TemplateStatus};
 use super::types::{
     AuditEntryConnection, Class, ClassConnection, ComponentHealth, Department, FaceConnection, FaceTemplateConnection,
-    Health, Job, JobConnection, Node, Organization, Session, SessionConnection, User, UserConnection, Venue,
+    Health, Job, JobConnection, Node, Organization, Queue, Session, SessionConnection, User, UserConnection, Venue,
     VenueConnection,
 };
 use super::{Answer, node, scope, service};
@@ -201,6 +201,15 @@ impl General {
             .await
             .answer()
             .map(|page| Some(page.into()))
+    }
+
+    /// one for each kind of job
+    #[graphql(complexity = "whole_list_cost(child_complexity)")]
+    async fn queues(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Queue>>> {
+        queue::administration::list(service(ctx)?, &scope(ctx)?)
+            .await
+            .answer()
+            .map(|all| Some(all.into_iter().map(Into::into).collect()))
     }
 
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]

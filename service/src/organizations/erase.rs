@@ -10,7 +10,7 @@ use crate::{Tx, accounts, mail, media};
 
 /// Every table of an organization's own, in an order in which no row is left pointing at nothing.
 /// Departments and people point at each other, so they come by themselves.
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 24] = [
     "audit",
     "erasures",
     "feedback",
@@ -33,6 +33,8 @@ const TABLES: [&str; 22] = [
     "class",
     "threshold",
     "gallery",
+    "queue_pause",
+    "queue_turn",
 ];
 
 #[derive(FromQueryResult)]

@@ -91,12 +91,14 @@ pub(super) fn earlier(service: &Service, values: &mut Values, by: Duration) -> S
 pub(super) fn claimable(job: &str, now: &str) -> String {
     format!(
         "(({job}.status = 'QUEUED' AND {job}.available_at <= {now}) OR \
-         ({job}.status = 'RUNNING' AND {job}.lease_until < {now} AND {job}.attempts < {ATTEMPTS}))"
+         ({job}.status = 'RUNNING' AND {job}.lease_until < {now} AND {job}.attempts < {ATTEMPTS})) \
+         AND NOT EXISTS (SELECT 1 FROM queue_pause p WHERE p.organization_id = {job}.organization_id \
+         AND p.kind = {job}.kind)"
     )
 }
 
-/// Takes the best waiting job: by priority, then of the organization with the fewest running, then
-/// the oldest.
+/// Takes the best waiting job: by priority, then of the organization with the fewest running, then of the one
+/// whose turn is longest ago, then the oldest.
 pub async fn claim(service: &Service) -> Result<Option<Claim>> {
     let mut values = Values::default();
     let now = now(service, &mut values);
@@ -112,8 +114,10 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
          lease_until = {until}, started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
          WHERE id = (SELECT j.id FROM job j LEFT JOIN (SELECT organization_id, COUNT(*) AS jobs FROM job \
          WHERE status = 'RUNNING' GROUP BY organization_id) busy ON busy.organization_id = j.organization_id \
+         LEFT JOIN queue_turn t ON t.organization_id = j.organization_id \
          WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
-         ORDER BY j.priority, COALESCE(busy.jobs, 0), j.created_at LIMIT 1 {skip}) AND {} \
+         ORDER BY j.priority, COALESCE(busy.jobs, 0), t.claimed_at IS NOT NULL, t.claimed_at, j.created_at \
+         LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
          payload, created_at, started_at, \
          (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model, \
@@ -124,8 +128,23 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
     let claim: Option<Claim> = service.db.writer().one(&sql, values.done()).await?;
     if let Some(claim) = &claim {
         service.announcer.announce(&[Topic::Job(claim.id)]);
+        take_turn(service, claim).await;
     }
     Ok(claim)
+}
+
+/// Behind the claim and not with it: a turn that isn't noted makes nobody wait long.
+async fn take_turn(service: &Service, claim: &Claim) {
+    let mut values = Values::default();
+    let organization = values.push(claim.organization_id);
+    let now = now(service, &mut values);
+    let sql = format!(
+        "INSERT INTO queue_turn (organization_id, claimed_at) VALUES ({organization}, {now}) \
+         ON CONFLICT (organization_id) DO UPDATE SET claimed_at = excluded.claimed_at"
+    );
+    if let Err(error) = service.db.writer().run(&sql, values.done()).await {
+        tracing::debug!(%error, "a turn was not noted");
+    }
 }
 
 /// Changes a job under its fence; false where the lease was lost.

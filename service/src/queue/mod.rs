@@ -1,5 +1,6 @@
 //! Jobs: the truth of the queue is a table. A wake-up says only "look, there is work".
 
+pub mod administration;
 pub mod claims;
 pub mod nodes;
 

@@ -22,7 +22,7 @@ use crate::kinds::{JobKind, JobStage, TemplateStatus};
 use crate::queue::claims::{self, Claim, Failure};
 use crate::queue::{self, Job, NewJob, Timings};
 use crate::scope::Scope;
-use crate::{Service, audit, classes, organizations, people};
+use crate::{Service, Tx, audit, classes, organizations, people};
 
 /// Templates that are looked up at once.
 const PAGE: u64 = 200;
@@ -60,19 +60,7 @@ pub async fn reembed_gallery(service: &Service, scope: &Scope) -> Result<Job> {
             "the gallery is of the embedder that the workers run with; start them with another one first",
         );
     }
-    let running: Option<Running> = tx
-        .one(
-            "SELECT id FROM job WHERE organization_id = $1 AND kind = 'REEMBED' AND status IN ('QUEUED', 'RUNNING')",
-            vec![viewer.organization.into()],
-        )
-        .await?;
-    if let Some(running) = running {
-        return Err(Error::conflict_with(
-            "ALREADY_RUNNING",
-            About::Job(running.id),
-            "the gallery is being recomputed already; follow that job",
-        ));
-    }
+    only_one(&tx, viewer.organization).await?;
     let summary = format!("{gallery} to {model}, queued");
     let new = NewJob {
         kind: JobKind::Reembed,
@@ -90,6 +78,29 @@ pub async fn reembed_gallery(service: &Service, scope: &Scope) -> Result<Job> {
         .await?
         .pop()
         .ok_or(Error::NotFound("job"))
+}
+
+/// Refuses a re-embedding beside another one; whoever began before has ended by then.
+pub(crate) async fn only_reembedding(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
+    embedders::hold(tx, organization).await?;
+    only_one(tx, organization).await
+}
+
+async fn only_one(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
+    let running: Option<Running> = tx
+        .one(
+            "SELECT id FROM job WHERE organization_id = $1 AND kind = 'REEMBED' AND status IN ('QUEUED', 'RUNNING')",
+            vec![organization.into()],
+        )
+        .await?;
+    match running {
+        None => Ok(()),
+        Some(running) => Err(Error::conflict_with(
+            "ALREADY_RUNNING",
+            About::Job(running.id),
+            "the gallery is being recomputed already; follow that job",
+        )),
+    }
 }
 
 /// A template of another embedder, for the worker that makes its counterpart.

@@ -25,6 +25,43 @@ pub const ADMINISTRATION: &[Row] = &[
         "FFF",
         "FFF",
     ),
+    // Both have succeeded.
+    row(
+        "Mutation.retryJob",
+        "retryJob(id: @job) { job { id } }",
+        "CC4",
+        "C44",
+        "FF4",
+    ),
+    row(
+        "Mutation.cancelJob",
+        "cancelJob(id: @job) { job { id } }",
+        "CC4",
+        "C44",
+        "FF4",
+    ),
+    row(
+        "Mutation.retryFailedJobs",
+        "retryFailedJobs { retried }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.pauseQueue",
+        "pauseQueue(kind: REEMBED) { queue { kind } }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row(
+        "Mutation.resumeQueue",
+        "resumeQueue(kind: REEMBED) { queue { kind } }",
+        "vvv",
+        "FFF",
+        "FFF",
+    ),
+    row("Query.queues", "queues { kind }", "vvv", "FFF", "FFF"),
     row(
         "Mutation.updateOrganization",
         "updateOrganization(input: { name: @unique }) { organization { id } }",

@@ -54,6 +54,7 @@ const PLAIN: &[(&str, &str)] = &[
         "Job",
         "id kind status stage progress attempts error submittedBy timings createdAt startedAt finishedAt",
     ),
+    ("Queue", "kind paused queued running failed oldestQueuedSeconds"),
     ("ExportFile", "url expiresAt rows byteSize"),
     ("JobError", "code message retryable"),
     ("JobTimings", "queued decode detect embed match write total"),

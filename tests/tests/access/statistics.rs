@@ -63,6 +63,7 @@ pub const STATISTICS: &[Row] = &[
         "FFF",
     )
     .at("dashboard.trend"),
+    row("Dashboard.queues", "dashboard { queues { kind } }", "vvv", "---", "FFF").at("dashboard.queues"),
     row(
         "Dashboard.recentMarks",
         "dashboard { recentMarks { id } }",

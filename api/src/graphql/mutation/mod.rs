@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod attendance;
 mod gallery;
+mod queues;
 mod reports;
 mod review;
 mod school;
@@ -26,6 +27,7 @@ pub struct Mutation(
     review::ReviewMutation,
     gallery::GalleryMutation,
     templates::TemplateMutation,
+    queues::QueueMutation,
 );
 
 /// What was wrong with one row of many.

@@ -62,6 +62,32 @@ impl From<service::reports::ExportFile> for ExportFile {
     }
 }
 
+/// the organization's jobs of a kind that have not succeeded; a paused one's are not begun
+#[derive(SimpleObject)]
+pub struct Queue {
+    kind: JobKind,
+    paused: bool,
+    queued: i32,
+    running: i32,
+    failed: i32,
+    /// how long the oldest QUEUED job waits; 0 where none does
+    oldest_queued_seconds: f64,
+}
+
+impl From<queue::administration::Queue> for Queue {
+    fn from(queue: queue::administration::Queue) -> Self {
+        let count = |jobs: i64| i32::try_from(jobs).unwrap_or(i32::MAX);
+        Self {
+            kind: queue.kind.into(),
+            paused: queue.paused,
+            queued: count(queue.queued),
+            running: count(queue.running),
+            failed: count(queue.failed),
+            oldest_queued_seconds: queue.oldest_queued_seconds,
+        }
+    }
+}
+
 #[Object]
 impl Job {
     /// of an EXPORT that succeeded; its submitter only

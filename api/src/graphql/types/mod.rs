@@ -18,7 +18,7 @@ pub use attendance::{
 pub use audit::{AuditEntry, AuditEntryConnection};
 pub use classes::{Class, ClassConnection, Venue, VenueConnection};
 pub use faces::{DetectedFace, FaceConnection, FaceTemplate, FaceTemplateConnection, Photo, ReviewEvent};
-pub use jobs::{Job, JobConnection};
+pub use jobs::{Job, JobConnection, Queue};
 pub use organizations::{Department, Organization};
 pub use people::{User, UserConnection};
 pub use sessions::{Session, SessionConnection, StudentSessionConnection};

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, NaiveDate, Utc};
+use service::queue::administration;
 use service::statistics::{self, Filter};
 use tokio::sync::OnceCell;
 
-use super::{AttendanceMark, AttendanceSummary, Class, Department, Session, User};
+use super::{AttendanceMark, AttendanceSummary, Class, Department, Queue, Session, User};
 use crate::graphql::connection::{connection, exact, whole_list_cost};
 use crate::graphql::scalars::Date;
 use crate::graphql::{Answer, loaders, scope, service};
@@ -85,6 +86,19 @@ impl Dashboard {
     async fn recent_marks(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<AttendanceMark>>> {
         let marks = statistics::recent_marks(service(ctx)?, &scope(ctx)?).await;
         marks
+            .answer()
+            .map(|all| Some(all.into_iter().map(Into::into).collect()))
+    }
+
+    /// an admin's
+    #[graphql(complexity = "whole_list_cost(child_complexity)")]
+    async fn queues(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Vec<Queue>>> {
+        let scope = scope(ctx)?;
+        if scope.admin().is_err() {
+            return Ok(None);
+        }
+        let queues = administration::list(service(ctx)?, &scope).await;
+        queues
             .answer()
             .map(|all| Some(all.into_iter().map(Into::into).collect()))
     }
