@@ -29,6 +29,10 @@ const VERSION: u32 = 2;
 /// From this version of the operator set on, `PRelu`, `Mul` and `Add` stretch a slope alike.
 const LEAST_OPSET: i64 = 7;
 
+/// `AttributeProto.AttributeType.GRAPH` and `GRAPHS`.
+const GRAPH: i32 = 5;
+const GRAPHS: i32 = 10;
+
 /// Bytes of a SHA-256.
 const CHECKSUM: usize = 32;
 
@@ -168,6 +172,13 @@ fn changes(graph: &[u8]) -> Result<Vec<Change>, WireError> {
         changes.extend(flips.into_iter().flatten());
     }
     changes.sort_by_key(|change| change.instead_of.start);
+    // Two nodes that give one value its name would change the same weight.
+    if changes
+        .array_windows()
+        .any(|[a, b]| b.instead_of.start < a.instead_of.end)
+    {
+        return Err(WireError);
+    }
     Ok(changes)
 }
 
@@ -180,6 +191,14 @@ impl Graph<'_> {
             return Ok(None);
         };
         if usize::try_from(channels) != Ok(slopes.len()) || self.outputs.contains(y.as_bytes()) {
+            return Ok(None);
+        }
+        // A graph within a node may read anything around it.
+        let attributes = self.nodes.iter().flat_map(|(_, node)| &node.attribute);
+        if attributes
+            .map(|attribute| attribute.kind)
+            .any(|kind| matches!(kind, GRAPH | GRAPHS))
+        {
             return Ok(None);
         }
         let mut changes = Vec::new();
@@ -228,8 +247,12 @@ impl Graph<'_> {
 /// …]`. False, and nothing changed, where it doesn't have as many channels as there are slopes.
 fn flip_channels(dims: &[i64], group: i64, slopes: &[f32], numbers: &mut [f32]) -> bool {
     let [out, each, kernel @ ..] = dims else { return false };
-    let sizes = [*out, *each, group, kernel.iter().product()].map(usize::try_from);
-    let [Ok(out), Ok(each), Ok(group), Ok(kernel)] = sizes else {
+    let kernel = kernel
+        .iter()
+        .try_fold(1, |product: i64, size| product.checked_mul(*size));
+    let sizes =
+        [Some(*out), Some(*each), Some(group), kernel].map(|size| size.and_then(|size| usize::try_from(size).ok()));
+    let [Some(out), Some(each), Some(group), Some(kernel)] = sizes else {
         return false;
     };
     let fits = [out, each, group, kernel].iter().all(|size| *size > 0)

@@ -61,8 +61,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// How long a worker may have a job of the kind: several times what the slowest machine takes, so that what
-/// hangs gives its slot back.
+/// How long a worker may work on a job of the kind: several times what the slowest machine takes.
 const fn limit(kind: JobKind) -> Duration {
     match kind {
         JobKind::Identify | JobKind::CheckIn => Duration::from_mins(2),
@@ -73,8 +72,11 @@ const fn limit(kind: JobKind) -> Duration {
     }
 }
 
-/// How long what is told to stop may go on until its next stage, before nobody waits for it any more.
+/// How long what is told to stop may go on until its next stage, before the job is settled without it.
 const STOPPING: Duration = Duration::from_secs(30);
+
+/// A media store that takes longer for a photo is away: the job is not to blame.
+const FETCHING: Duration = Duration::from_secs(45);
 
 /// Handles a claimed job to its end, its release or its failure.
 pub async fn handle(service: &Service, claim: Claim, models: Arc<dyn Vision>, shutdown: &CancellationToken) {
@@ -95,26 +97,33 @@ pub async fn handle_within(
     // In a task of its own, so that a panic ends the job and not the worker.
     let mut work = tokio::spawn(
         {
-            let (service, claim, watch, lost) = (service.clone(), claim.clone(), lease.watch(), lease.loser());
-            async move { work(&service, &claim, models, watch, lost).await }
+            let (service, claim, watch) = (service.clone(), claim.clone(), lease.watch());
+            let (begin, lost) = (lease.clock(), lease.loser());
+            async move { work(&service, &claim, models, watch, (begin, lost)).await }
         }
         .instrument(span.clone()),
     );
-    let ended = if let Ok(ended) = timeout(most + STOPPING, &mut work).await {
-        ended.unwrap_or(Err(Stop::Panicked))
-    } else {
-        work.abort();
-        Err(Stop::TimedOut)
+    let ended = tokio::select! {
+        ended = &mut work => Some(ended.unwrap_or(Err(Stop::Panicked))),
+        () = lease.runs_out(most + STOPPING) => None,
     };
+    let hangs = ended.is_none();
+    let ended = ended.unwrap_or(Err(Stop::TimedOut));
     async {
         match ended {
             Ok(()) => tracing::debug!("done"),
             Err(stop) => settle(service, &claim, stop).await,
         }
     }
-    .instrument(span)
+    .instrument(span.clone())
     .await;
     drop(lease);
+    if hangs {
+        // Its session of the models is still in use: another job would hang behind it. What it writes after all is
+        // refused by the fence.
+        span.in_scope(|| tracing::error!("a job goes on after its time; this slot takes no other until it has ended"));
+        let _ = work.await;
+    }
 }
 
 /// Puts a stopped job where it belongs. The database may be the reason that it stopped: try for
@@ -262,10 +271,11 @@ async fn work(
     claim: &Claim,
     models: Arc<dyn Vision>,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
-    lost: impl Fn() + Send + Sync + 'static,
+    (begin, lost): (impl Fn(), impl Fn() + Send + Sync + 'static),
 ) -> Result<(), Stop> {
     match claim.kind {
         JobKind::Export => {
+            begin();
             let made = tokio::select! {
                 made = reports::export(service, claim) => made,
                 stop = no_longer(&held) => return Err(stop),
@@ -276,7 +286,10 @@ async fn work(
                 Err(error) => Err(error.into()),
             };
         }
-        JobKind::Reembed => return reembed(service, claim, models, held).await,
+        JobKind::Reembed => {
+            begin();
+            return reembed(service, claim, models, held).await;
+        }
         JobKind::Recognize | JobKind::Enrol | JobKind::Identify | JobKind::CheckIn => {}
     }
     // One embedder from the first face to the last comparison, whatever the gallery goes over to.
@@ -292,6 +305,7 @@ async fn work(
         return Err(Stop::NoLiveness);
     }
     let photos = recognition::photos_to_read(service, claim).await?;
+    begin();
     let reporter = Reporter::start(service, claim, lost);
     let mut looked = Vec::with_capacity(photos.len());
     let count = photos.len();
@@ -354,7 +368,8 @@ async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
 }
 
 pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
-    Ok(service.media.get(key).await?)
+    let fetched = timeout(FETCHING, service.media.get(key)).await;
+    Ok(fetched.unwrap_or(Err(Error::Unavailable("The media store")))?)
 }
 
 /// Has the models look at a photo, on a blocking thread.

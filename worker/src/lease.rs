@@ -35,26 +35,39 @@ const LATE: u8 = 4;
 #[derive(Debug)]
 pub struct Lease {
     state: Arc<AtomicU8>,
+    begun: CancellationToken,
     _guard: DropGuard,
 }
 
 impl Lease {
-    /// For so long at most.
+    /// `limit` is how long the job may take from the start of its clock on.
     pub fn keep(service: &Service, claim: &Claim, limit: Duration, shutdown: &CancellationToken) -> Self {
         let state = Arc::new(AtomicU8::new(HELD));
         let done = CancellationToken::new();
         let keeper = keep(service.clone(), claim.clone(), shutdown.clone(), state.clone());
+        let begun = CancellationToken::new();
+        let late = {
+            let (begun, state) = (begun.clone(), state.clone());
+            async move {
+                begun.cancelled().await;
+                sleep(limit).await;
+                // What was lost before stays lost.
+                let _ = state.compare_exchange(HELD, LATE, Ordering::Relaxed, Ordering::Relaxed);
+                std::future::pending::<()>().await;
+            }
+        };
         let ended = done.clone();
-        let late = state.clone();
         tokio::spawn(async move {
+            // It is still this worker's until it has stopped.
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = keeper => {}
-                () = sleep(limit) => late.store(LATE, Ordering::Relaxed),
+                () = late => {}
             }
         });
         Self {
             state,
+            begun,
             _guard: done.drop_guard(),
         }
     }
@@ -68,6 +81,21 @@ impl Lease {
             LEAVING => Held::Leaving,
             LATE => Held::Late,
             _ => Held::Away,
+        }
+    }
+
+    /// To be told that the work itself begins, behind whatever had to be fetched for it.
+    pub fn clock(&self) -> impl Fn() + Clone + Send + Sync + use<> {
+        let begun = self.begun.clone();
+        move || begun.cancel()
+    }
+
+    /// Ends so long after the clock was started.
+    pub fn runs_out(&self, after: Duration) -> impl Future<Output = ()> + use<> {
+        let begun = self.begun.clone();
+        async move {
+            begun.cancelled().await;
+            sleep(after).await;
         }
     }
 

@@ -120,12 +120,12 @@ pub(crate) async fn erase(
     Ok((Erased { templates, photos }, addresses))
 }
 
-/// Nobody writes anything of the organization from now on: jobs are cancelled, and the rows that
+/// Nobody writes anything of the organization from now on: jobs are cancelled, failed ones too, which could be sent again, and the rows that
 /// everything hangs on are locked, in the order in which everybody else locks them.
 async fn stop_everybody(tx: &Tx<'_>, id: OrganizationId) -> Result<()> {
     tx.run(
         "UPDATE job SET status = 'CANCELLED', lease_until = NULL, revision = revision + 1 \
-         WHERE organization_id = $1 AND status IN ('QUEUED', 'RUNNING')",
+         WHERE organization_id = $1 AND status IN ('QUEUED', 'RUNNING', 'FAILED')",
         vec![id.into()],
     )
     .await?;

@@ -1,16 +1,16 @@
 //! What admins do about the queues of their organization, and staff about a job that they reach.
 
+use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 
-use super::{Job, WakeUp, announce_all, by_ids};
+use super::{Job, WakeUp, announce_all, by_ids, claims};
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::JobId;
 use crate::kinds::{JobKind, JobStatus};
-use crate::recognition;
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, access, audit};
+use crate::{Service, Tx, access, audit, classes};
 
 /// An organization's jobs of a kind that have not succeeded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ struct Counted {
     kind: JobKind,
     status: JobStatus,
     jobs: i64,
-    oldest: chrono::DateTime<chrono::Utc>,
+    oldest: DateTime<Utc>,
 }
 
 #[derive(FromQueryResult)]
@@ -45,13 +45,12 @@ pub async fn list(service: &Service, scope: &Scope) -> Result<Vec<Queue>> {
 
 async fn queues(service: &Service, viewer: &Viewer, db: &impl Sql) -> Result<Vec<Queue>> {
     let own = || vec![viewer.organization.into()];
-    let counted: Vec<Counted> = db
-        .all(
-            "SELECT kind, status, COUNT(*) AS jobs, MIN(created_at) AS oldest FROM job WHERE organization_id = $1 \
-             AND status IN ('QUEUED', 'RUNNING', 'FAILED') GROUP BY kind, status",
-            own(),
-        )
-        .await?;
+    let sql = format!(
+        "SELECT j.kind, j.status, COUNT(*) AS jobs, MIN({}) AS oldest FROM job j WHERE j.organization_id = $1 \
+         AND j.status IN ('QUEUED', 'RUNNING', 'FAILED') GROUP BY j.kind, j.status",
+        claims::since("j")
+    );
+    let counted: Vec<Counted> = db.all(&sql, own()).await?;
     let paused: Vec<Paused> = db
         .all("SELECT kind FROM queue_pause WHERE organization_id = $1", own())
         .await?;
@@ -76,14 +75,15 @@ async fn queues(service: &Service, viewer: &Viewer, db: &impl Sql) -> Result<Vec
 pub async fn pause(service: &Service, scope: &Scope, kind: JobKind) -> Result<Queue> {
     let viewer = scope.admin()?;
     let tx = service.begin().await?;
+    let target = ("Organization", viewer.organization.0);
+    // First, because it holds the organization: who erases it does so before its queues.
+    audit::record(&tx, viewer, "pauseQueue", target, kind.word()).await?;
     tx.run(
         "INSERT INTO queue_pause (organization_id, kind, paused_at) VALUES ($1, $2, $3) \
          ON CONFLICT (organization_id, kind) DO NOTHING",
         vec![viewer.organization.into(), kind.into(), service.now().into()],
     )
     .await?;
-    let target = ("Organization", viewer.organization.0);
-    audit::record(&tx, viewer, "pauseQueue", target, kind.word()).await?;
     tx.commit().await?;
     one(service, viewer, kind).await
 }
@@ -92,13 +92,13 @@ pub async fn pause(service: &Service, scope: &Scope, kind: JobKind) -> Result<Qu
 pub async fn resume(service: &Service, scope: &Scope, kind: JobKind) -> Result<Queue> {
     let viewer = scope.admin()?;
     let mut tx = service.begin().await?;
+    let target = ("Organization", viewer.organization.0);
+    audit::record(&tx, viewer, "resumeQueue", target, kind.word()).await?;
     tx.run(
         "DELETE FROM queue_pause WHERE organization_id = $1 AND kind = $2",
         vec![viewer.organization.into(), kind.into()],
     )
     .await?;
-    let target = ("Organization", viewer.organization.0);
-    audit::record(&tx, viewer, "resumeQueue", target, kind.word()).await?;
     wake(&mut tx, kind, None);
     tx.commit().await?;
     one(service, viewer, kind).await
@@ -116,25 +116,32 @@ fn wake(tx: &mut Tx<'_>, kind: JobKind, job: Option<JobId>) {
     tx.wake(WakeUp { kind, job, trace: None });
 }
 
-/// What a job that is sent again begins with.
-const AGAIN: &str = "status = 'QUEUED', stage = 'WAITING', progress = 0, attempts = 0, error_code = NULL, \
-     error_message = NULL, error_retryable = FALSE, finished_at = NULL, lease_until = NULL, revision = revision + 1";
+/// What a job that is sent again begins with; it waits from now on.
+fn again(service: &Service, values: &mut Values) -> String {
+    let now = claims::now(service, values);
+    format!(
+        "status = 'QUEUED', stage = 'WAITING', progress = 0, attempts = 0, available_at = {now}, error_code = NULL, \
+         error_message = NULL, error_retryable = FALSE, finished_at = NULL, lease_until = NULL, revision = revision + 1"
+    )
+}
 
-/// Sends a FAILED job again. One whose photo is to blame stays as it is: the same photo will never do.
+/// Sends a FAILED job again. One whose photo is to blame stays as it is: the same photo will never do. So does a
+/// re-embedding: whether the gallery is to go over to that embedder is asked by [`crate::recognition::reembed_gallery`].
 pub async fn retry(service: &Service, scope: &Scope, id: JobId) -> Result<Job> {
     let (viewer, job) = reach(service, scope, id).await?;
     let mut tx = service.begin().await?;
-    if job.kind == JobKind::Reembed {
-        recognition::only_reembedding(&tx, viewer.organization).await?;
-    }
-    let sent = tx
-        .run(
-            &format!("UPDATE job SET {AGAIN} WHERE id = $1 AND status = 'FAILED' AND error_retryable"),
-            vec![id.into()],
-        )
-        .await?;
+    let mut values = Values::default();
+    let (row, again) = (values.push(id), again(service, &mut values));
+    let sql = format!(
+        "UPDATE job SET {again} WHERE id = {row} AND status = 'FAILED' AND error_retryable AND kind <> 'REEMBED'"
+    );
+    let sent = tx.run(&sql, values.done()).await?;
     if sent == 0 {
         return Err(match read(&tx, id).await? {
+            JobStatus::Failed if job.kind == JobKind::Reembed => Error::conflict(
+                "NOT_RETRYABLE",
+                "recompute the gallery anew: what this made so far is kept",
+            ),
             JobStatus::Failed => Error::conflict(
                 "NOT_RETRYABLE",
                 "trying again would end in the same way; the job's error says why",
@@ -185,34 +192,31 @@ struct Sent {
     kind: JobKind,
 }
 
-/// Sends all of the organization's FAILED jobs again that may be, of a kind or of all; answers how many. A
-/// re-embedding is left out where the gallery is being recomputed.
+/// How far behind what comes meanwhile many jobs are put that are sent again at once: before the next kind.
+const BEHIND: i32 = 5;
+
+/// Sends all of the organization's FAILED jobs again that [`retry`] would, of a kind or of all; answers how many.
+/// A class that waits now doesn't wait for them.
 pub async fn retry_failed(service: &Service, scope: &Scope, kind: Option<JobKind>) -> Result<usize> {
     let viewer = scope.admin()?;
     let mut tx = service.begin().await?;
-    let mut kinds: Vec<JobKind> = kind.map_or_else(|| JobKind::ALL.to_vec(), |kind| vec![kind]);
-    if kinds.contains(&JobKind::Reembed) {
-        match recognition::only_reembedding(&tx, viewer.organization).await {
-            Ok(()) => {}
-            Err(Error::Conflict { .. }) => kinds.retain(|kind| *kind != JobKind::Reembed),
-            Err(error) => return Err(error),
-        }
-    }
     let mut values = Values::default();
+    let again = again(service, &mut values);
     let own = values.push(viewer.organization);
-    let kinds = values.list(kinds);
-    // Of several re-embeddings that failed the last one alone.
-    let sql = format!(
-        "UPDATE job SET {AGAIN} WHERE organization_id = {own} AND status = 'FAILED' AND error_retryable AND kind IN {kinds} \
-         AND NOT (kind = 'REEMBED' AND EXISTS (SELECT 1 FROM job o WHERE o.organization_id = job.organization_id \
-         AND o.kind = 'REEMBED' AND o.id > job.id)) RETURNING id, kind"
+    let behind = |kind: &JobKind| format!(" WHEN '{}' THEN {}", kind.word(), super::priority(*kind) + BEHIND);
+    let behind: String = JobKind::ALL.iter().map(behind).collect();
+    let mut sql = format!(
+        "UPDATE job SET {again}, priority = CASE kind{behind} ELSE priority END \
+         WHERE organization_id = {own} AND status = 'FAILED' AND error_retryable AND kind <> 'REEMBED'"
     );
-    let sent: Vec<Sent> = tx.all(&sql, values.done()).await?;
-    if !sent.is_empty() {
-        let target = ("Organization", viewer.organization.0);
-        let summary = format!("{} jobs", sent.len());
-        audit::record(&tx, viewer, "retryFailedJobs", target, &summary).await?;
+    if let Some(kind) = kind {
+        sql += &format!(" AND kind = {}", values.push(kind));
     }
+    sql += " RETURNING id, kind";
+    let sent: Vec<Sent> = tx.all(&sql, values.done()).await?;
+    let target = ("Organization", viewer.organization.0);
+    let summary = format!("{} jobs", sent.len());
+    audit::record(&tx, viewer, "retryFailedJobs", target, &summary).await?;
     announce_all(&mut tx, sent.iter().map(|sent| sent.id));
     for kind in JobKind::ALL
         .iter()
@@ -224,10 +228,20 @@ pub async fn retry_failed(service: &Service, scope: &Scope, kind: Option<JobKind
     Ok(sent.len())
 }
 
-/// The job, where the asker is staff and reaches it.
+/// The job, where the asker is staff and reaches it: one of a class those who teach it, who need not be all that
+/// may see it.
 async fn reach<'s>(service: &Service, scope: &'s Scope, id: JobId) -> Result<(&'s Viewer, Job)> {
     access::staff_on(service, scope, "job", id.0).await?;
-    Ok((scope.viewer()?, find(service, scope, id).await?))
+    let job = find(service, scope, id).await?;
+    if let Some(class) = job.class_id {
+        classes::reach(service, scope, class)
+            .await
+            .map_err(|error| match error {
+                Error::NotFound(_) | Error::Forbidden => Error::NotFound("job"),
+                other => other,
+            })?;
+    }
+    Ok((scope.viewer()?, job))
 }
 
 async fn find(service: &Service, scope: &Scope, id: JobId) -> Result<Job> {

@@ -97,6 +97,11 @@ pub(super) fn claimable(job: &str, now: &str) -> String {
     )
 }
 
+/// Since when a row of `job` waits: what is sent again comes behind what came meanwhile.
+pub(super) fn since(job: &str) -> String {
+    format!("CASE WHEN {job}.available_at > {job}.created_at THEN {job}.available_at ELSE {job}.created_at END")
+}
+
 /// Takes the best waiting job: by priority, then of the organization with the fewest running, then of the one
 /// whose turn is longest ago, then the oldest.
 pub async fn claim(service: &Service) -> Result<Option<Claim>> {
@@ -113,16 +118,17 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
         "UPDATE job SET status = 'RUNNING', stage = 'WAITING', fence = fence + 1, attempts = attempts + 1, \
          lease_until = {until}, started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
          WHERE id = (SELECT j.id FROM job j LEFT JOIN (SELECT organization_id, COUNT(*) AS jobs FROM job \
-         WHERE status = 'RUNNING' GROUP BY organization_id) busy ON busy.organization_id = j.organization_id \
+         WHERE status = 'RUNNING' AND lease_until >= {now} GROUP BY organization_id) busy ON busy.organization_id = j.organization_id \
          LEFT JOIN queue_turn t ON t.organization_id = j.organization_id \
          WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
-         ORDER BY j.priority, COALESCE(busy.jobs, 0), t.claimed_at IS NOT NULL, t.claimed_at, j.created_at \
+         ORDER BY j.priority, COALESCE(busy.jobs, 0), t.claimed_at IS NOT NULL, t.claimed_at, {} \
          LIMIT 1 {skip}) AND {} \
          RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
          payload, created_at, started_at, \
          (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model, \
          (SELECT o.require_liveness FROM organization o WHERE o.id = job.organization_id) AS requires_liveness",
         claimable("j", &now),
+        since("j"),
         claimable("job", &now),
     );
     let claim: Option<Claim> = service.db.writer().one(&sql, values.done()).await?;
@@ -139,8 +145,8 @@ async fn take_turn(service: &Service, claim: &Claim) {
     let organization = values.push(claim.organization_id);
     let now = now(service, &mut values);
     let sql = format!(
-        "INSERT INTO queue_turn (organization_id, claimed_at) VALUES ({organization}, {now}) \
-         ON CONFLICT (organization_id) DO UPDATE SET claimed_at = excluded.claimed_at"
+        "INSERT INTO queue_turn (organization_id, claimed_at) SELECT o.id, {now} FROM organization o \
+         WHERE o.id = {organization} ON CONFLICT (organization_id) DO UPDATE SET claimed_at = excluded.claimed_at"
     );
     if let Err(error) = service.db.writer().run(&sql, values.done()).await {
         tracing::debug!(%error, "a turn was not noted");

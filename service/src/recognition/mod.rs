@@ -37,7 +37,6 @@ pub use enrol::{EnrolledPhoto, enrol};
 pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_jobs, by_photos as faces_by_photos};
 pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_sessions as photos_by_sessions};
 pub use recognize::{identify, recognize};
-pub(crate) use reembed::only_reembedding;
 pub use reembed::{Reembedding, Switch, reembed_gallery};
 pub use review::{ReviewDecision, review_face};
 pub use sift::{delete as delete_template, list as list_templates, review as review_template};

@@ -80,12 +80,7 @@ pub async fn reembed_gallery(service: &Service, scope: &Scope) -> Result<Job> {
         .ok_or(Error::NotFound("job"))
 }
 
-/// Refuses a re-embedding beside another one; whoever began before has ended by then.
-pub(crate) async fn only_reembedding(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
-    embedders::hold(tx, organization).await?;
-    only_one(tx, organization).await
-}
-
+/// Refuses a re-embedding beside another one.
 async fn only_one(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
     let running: Option<Running> = tx
         .one(

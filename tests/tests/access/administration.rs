@@ -61,7 +61,6 @@ pub const ADMINISTRATION: &[Row] = &[
         "FFF",
         "FFF",
     ),
-    row("Query.queues", "queues { kind }", "vvv", "FFF", "FFF"),
     row(
         "Mutation.updateOrganization",
         "updateOrganization(input: { name: @unique }) { organization { id } }",

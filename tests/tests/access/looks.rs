@@ -54,6 +54,7 @@ pub const QUERIES: &[Row] = &[
     row("Query.job", "job(id: @job) { id }", "vv-", "v--", "---"),
     row("Query.job", "job(id: @enrolment) { id }", "vv-", "v--", "v--"),
     row("Query.job", "job(id: @identification) { id }", "vv-", "v--", "---"),
+    row("Query.queues", "queues { kind }", "vvv", "FFF", "FFF"),
     row("Query.jobs", "jobs(first: 100) { nodes { id } }", "yyn", "ynn", "nnn").has("jobs.nodes", "job"),
     row(
         "Query.jobs",

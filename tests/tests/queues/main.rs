@@ -3,6 +3,9 @@
 
 mod stages;
 
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use service::id::OrganizationId;
 use service::kinds::Role;
@@ -144,6 +147,25 @@ async fn again(mut world: World) {
         (&sent["status"], &sent["attempts"], &sent["progress"], &sent["error"]),
         (&json!("QUEUED"), &json!(0), &json!(0.0), &Value::Null)
     );
+    // Who teaches the student elsewhere sees their check-ins, and has no say in them.
+    let elsewhere = School::with_students(&other, 0).await;
+    let add = "mutation($class: ID!, $id: ID!) { addStudents(classId: $class, students: [{ id: $id }]) { results { error { code } } } }";
+    let added = other
+        .query(add, json!({ "class": elsewhere.class, "id": school.students[0] }))
+        .await;
+    assert_eq!(added["addStudents"]["results"][0]["error"], Value::Null, "{added}");
+    let check_in = "UPDATE job SET kind = 'CHECK_IN', person_id = (SELECT person_id FROM face_template LIMIT 1) \
+                    WHERE kind = 'RECOGNIZE' AND status = 'QUEUED'";
+    let and_back = "UPDATE job SET kind = 'RECOGNIZE', person_id = NULL WHERE kind = 'CHECK_IN'";
+    let db = world.service.db.writer();
+    db.execute_unprepared(check_in).await.unwrap();
+    let seen = other
+        .query("query($id: ID!) { job(id: $id) { kind } }", json!({ "id": good }))
+        .await;
+    assert_eq!(seen["job"]["kind"], "CHECK_IN");
+    assert_eq!(reason(&change(&other, "cancelJob", &good).await).0, "NOT_FOUND");
+    db.execute_unprepared(and_back).await.unwrap();
+
     let retry_all = "mutation($kind: JobKind) { retryFailedJobs(kind: $kind) { retried } }";
     let retried = async |client: &Client, kind: Value| {
         client.query(retry_all, json!({ "kind": kind })).await["retryFailedJobs"]["retried"].clone()
@@ -153,8 +175,25 @@ async fn again(mut world: World) {
     assert_eq!(retried(&admin, json!("RECOGNIZE")).await, 1);
     assert_eq!(retried(&admin, Value::Null).await, 0);
 
+    // One alone waits from now on, of many each lets pass what comes later.
+    let fresh = submit().await;
+    let mut claimed = Vec::new();
+    for job in [&good, &fresh, &third] {
+        let claim = claims::claim(&world.service).await.unwrap().unwrap();
+        assert!(
+            job.ends_with(&claim.id.0.simple().to_string()),
+            "{job} and not {claim:?}"
+        );
+        claimed.push(claim);
+    }
+    for claim in &claimed {
+        claims::release(&world.service, claim, Duration::ZERO, true)
+            .await
+            .unwrap();
+    }
+
     world.hire().await;
-    for job in [&good, &third] {
+    for job in [&good, &third, &fresh] {
         assert_eq!(ended(&admin, job).await["status"], "SUCCEEDED");
     }
     assert_eq!(ended(&admin, &bad).await["status"], "FAILED");
