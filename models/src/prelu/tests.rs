@@ -146,6 +146,40 @@ fn bent_count(model: &[u8]) -> usize {
         .count()
 }
 
+/// Each would change the weight's signs, and the second would change them back.
+#[test]
+fn two_nodes_that_give_one_value_its_name_are_an_error() {
+    let dims = [1, 2, 1, 2];
+    let nodes = vec![
+        node("PRelu", &["x", "a"], "z"),
+        node("PRelu", &["x", "a"], "z"),
+        graph::conv("z", "w", 1, "y"),
+    ];
+    let slope = graph::tensor("a", &[2, 1, 1], &[2.0, 0.5]);
+    let weight = graph::tensor("w", &[2, 2, 1, 1], &[1.0; 4]);
+    let twice = model(nodes, vec![slope, weight], ("x", &dims), ("y", &dims), 11);
+    assert_eq!(rewrite(&twice), Err(WireError));
+    let huge = [i64::MAX, i64::MAX, i64::MAX, i64::MAX];
+    assert!(!flip_channels(&huge, 1, &[2.0], &mut [1.0]));
+}
+
+/// A graph within a node may read the value by its name, which no list of inputs shows.
+#[test]
+fn signs_stay_where_a_graph_within_a_node_may_read_them() {
+    let dims = [1, 2, 1, 2];
+    let mut inner = node("Identity", &["p"], "y");
+    inner.attribute.push(crate::prelu::graph::Attribute {
+        name: "body".into(),
+        i: 0,
+        kind: GRAPH,
+    });
+    let nodes = vec![node("PRelu", &["x", "a"], "z"), graph::conv("z", "w", 1, "p"), inner];
+    let slope = graph::tensor("a", &[2, 1, 1], &[2.0, 0.5]);
+    let weight = graph::tensor("w", &[2, 2, 1, 1], &[1.0; 4]);
+    let before = model(nodes, vec![slope, weight], ("x", &dims), ("y", &dims), 11);
+    assert_eq!(bent_count(&rewrite(&before).unwrap().expect("its PRelu")), 0);
+}
+
 /// What reads it otherwise must have it with its own sign.
 #[test]
 fn signs_change_only_where_convolutions_alone_read_them() {
@@ -220,9 +254,10 @@ fn what_cannot_be_rewritten_stays() {
 #[test]
 fn damage_is_an_error_not_a_panic() {
     let dims = [1, 3, 1, 2];
-    let slope = graph::tensor("a", &[3, 1, 1], &[0.5; 3]);
-    let nodes = vec![node("PRelu", &["x", "a"], "y")];
-    let whole = model(nodes, vec![slope], ("x", &dims), ("y", &dims), 11);
+    let slope = graph::tensor("a", &[3, 1, 1], &[0.5, 1.5, 2.0]);
+    let weight = graph::tensor("w", &[3, 3, 1, 1], &[1.0; 9]);
+    let nodes = vec![node("PRelu", &["x", "a"], "z"), graph::conv("z", "w", 1, "y")];
+    let whole = model(nodes, vec![slope, weight], ("x", &dims), ("y", &dims), 11);
     for length in 0..whole.len() {
         let _ = rewrite(&whole[..length]);
     }

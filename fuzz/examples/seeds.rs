@@ -1,5 +1,5 @@
 //! Writes first inputs for the targets: a picture of every kind and layout that is read, and the
-//! built-in catalog, whole and entry by entry. `cargo run --bin seeds` within `fuzz/`.
+//! built-in catalog, whole and entry by entry. `cargo run --example seeds` within `fuzz/`.
 
 use std::fs;
 use std::io::{self, Cursor};
