@@ -1,6 +1,6 @@
-//! What an inference took goes back to the system.
+//! What a photo took beside its tensors, which lie in the runtime's own arena, goes back to the system.
 //!
-//! A photo's tensors are hundreds of MB in blocks of all sizes, taken on whichever thread has the
+//! Pixels, copies of them and crops are tens of MB in blocks of all sizes, taken on whichever thread has the
 //! photo. glibc keeps freed blocks for each of its arenas, one a thread, and the larger the blocks that
 //! it has seen, the larger those that it keeps: a worker would grow with the threads and the photos
 //! that it has seen.

@@ -40,9 +40,9 @@ impl From<usize> for Means {
 
 /// A session of a model, given as its file's bytes.
 ///
-/// Without memory patterns: they lay a photo's tensors side by side in one block, a third more than the
-/// arena takes for them one after another, and gain nothing. Without spinning, because threads that wait for work by turning round
-/// and round take the processor from the other slots, the database and a laptop's battery.
+/// Without memory patterns: they lay a photo's tensors side by side in one block, a third more than the arena takes
+/// for them one after another, and gain nothing. Without spinning, because threads that wait for work by turning
+/// round and round take the processor from the other slots, the database and a laptop's battery.
 pub(crate) fn open(model: &[u8], means: impl Into<Means>) -> Result<Session, VisionError> {
     let means = means.into();
     let environment = crate::runtime::environment().map_err(|error| failed(&error))?;

@@ -167,7 +167,7 @@ fn share_of(place: i64) -> i32 {
     i32::from(place.to_be_bytes()[4])
 }
 
-/// As [`bilinear`], with shares in 256th.
+/// Between two pixels above and two below; `right` and `lower` are the shares of the second ones, in 256th.
 fn between(above: [u8; 6], below: [u8; 6], right: i32, lower: i32) -> [u8; 3] {
     std::array::from_fn(|channel| {
         let row = |row: &[u8; 6]| i32::from(row[channel]) * (256 - right) + i32::from(row[channel + 3]) * right;
@@ -176,16 +176,7 @@ fn between(above: [u8; 6], below: [u8; 6], right: i32, lower: i32) -> [u8; 3] {
     })
 }
 
-/// Between two pixels above and two below; `right` and `lower` are the shares of the second ones.
-fn bilinear(above: &[u8], below: &[u8], right: f32, lower: f32) -> [u8; 3] {
-    let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
-    std::array::from_fn(|channel| {
-        let row = |row: &[u8]| mix(f32::from(row[channel]), f32::from(row[channel + 3]), right);
-        to_byte(mix(row(above), row(below), lower))
-    })
-}
-
-/// As [`bilinear`], where some of the four are outside.
+/// As [`between`], where some of the four are outside.
 fn at_the_edge(source: &RgbImage, x: f64, y: f64) -> [u8; 3] {
     let (left, top) = (x.floor(), y.floor());
     let mut around = [[0; 6]; 2];
@@ -200,7 +191,8 @@ fn at_the_edge(source: &RgbImage, x: f64, y: f64) -> [u8; 3] {
             }
         }
     }
-    bilinear(&around[0], &around[1], share(x - left), share(y - top))
+    let [right, lower] = [x - left, y - top].map(|part| share_of(fixed(part)));
+    between(around[0], around[1], right, lower)
 }
 
 #[expect(
@@ -210,23 +202,6 @@ fn at_the_edge(source: &RgbImage, x: f64, y: f64) -> [u8; 3] {
 )]
 fn whole(at: f64) -> u32 {
     at as u32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "between 0 and 1, where rounding does no harm"
-)]
-fn share(of: f64) -> f32 {
-    of as f32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a weighted mean of bytes; `as` saturates"
-)]
-fn to_byte(value: f32) -> u8 {
-    (value + 0.5) as u8
 }
 
 #[cfg(test)]

@@ -27,8 +27,7 @@ pub struct EncodeError {
 }
 
 /// The picture as a baseline JPEG with no metadata, its colours at half its size, as in the photos that cameras
-/// make; `quality` from 1
-/// to 100.
+/// make; `quality` from 1 to 100.
 pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = picture.dimensions();
     let failed = EncodeError { width, height };
