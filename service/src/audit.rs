@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::db::{Sql, Values};
 use crate::error::Result;
+use crate::housekeeping::Turn;
 use crate::id::{AuditId, OrganizationId, PersonId};
-use crate::organizations::span;
+use crate::organizations::{self, span};
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::{Scope, Viewer};
 use crate::{Service, Tx};
@@ -73,6 +74,23 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[AuditId]) -> Result
     let own = values.push(viewer.organization);
     let sql = format!("SELECT {COLUMNS} FROM audit a WHERE a.id IN {list} AND a.organization_id = {own}");
     service.db.reader().all(&sql, values.done()).await
+}
+
+/// Removes entries that are older than the operator keeps them; answers how many.
+pub(crate) async fn rotate(service: &Service, turn: &Turn<'_>) -> Result<u64> {
+    let until = service.now() - service.audit_kept;
+    let (mut gone, mut last) = (0, None);
+    while let Some(organization) = organizations::after(service, last).await? {
+        gone += turn
+            .clear("audit", "id", |values| {
+                let own = values.push(organization.id);
+                format!("organization_id = {own} AND at < {}", values.push(until))
+            })
+            .await?;
+        turn.goes_on().await?;
+        last = Some(organization.id);
+    }
+    Ok(gone)
 }
 
 /// Writes an entry in the transaction of the change itself: `target` is its type and id.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::db::Sql;
 use crate::error::{Error, Result, is_duplicate};
+use crate::housekeeping::Turn;
 use crate::scope::Viewer;
 use crate::{Service, Tx};
 
@@ -74,12 +75,13 @@ pub(crate) async fn find<A: DeserializeOwned>(
     Ok(Some(serde_json::from_value(row.answer)?))
 }
 
-/// Lets the answers go that nobody asks for again.
-pub async fn sweep(service: &Service) -> Result<()> {
-    let since = service.now() - KEPT;
-    let gone = "DELETE FROM idempotency WHERE created_at <= $1";
-    service.db.writer().run(gone, vec![since.into()]).await?;
-    Ok(())
+/// Lets the answers go that nobody asks for again; how many.
+pub(crate) async fn clear(service: &Service, turn: &Turn<'_>) -> Result<u64> {
+    let until = service.now() - KEPT;
+    turn.clear("idempotency", "person_id, operation, key", |values| {
+        format!("created_at <= {}", values.push(until))
+    })
+    .await
 }
 
 /// Keeps the answer; false where another request with the key was faster: roll back and

@@ -12,6 +12,7 @@ use super::{letters, tokens};
 use crate::clock::Entropy;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
+use crate::housekeeping::Turn;
 use crate::keys::fingerprint;
 use crate::mail;
 use crate::rates::{self, Origin, Rule};
@@ -335,13 +336,13 @@ pub(super) async fn spend_verified(tx: &Tx<'_>, email: &str, token: &str) -> Res
 }
 
 /// Removes codes that ran out an hour ago, and invitations that did a month ago; answers how many.
-pub async fn sweep(service: &Service) -> Result<u64> {
+pub(crate) async fn clear_codes(service: &Service, turn: &Turn<'_>) -> Result<u64> {
     let now = service.now();
-    let db = service.db.writer();
-    let codes = "DELETE FROM code WHERE expires_at < $1";
-    let invitations = "DELETE FROM invitation WHERE expires_at < $1";
-    Ok(db.run(codes, vec![(now - TimeDelta::hours(1)).into()]).await?
-        + db.run(invitations, vec![(now - TimeDelta::days(30)).into()]).await?)
+    let over = |since: TimeDelta| move |values: &mut Values| format!("expires_at < {}", values.push(now - since));
+    Ok(turn
+        .clear("code", "purpose, address_hash", over(TimeDelta::hours(1)))
+        .await?
+        + turn.clear("invitation", "person_id", over(TimeDelta::days(30))).await?)
 }
 
 /// Leaves nothing of what was mailed to these addresses.

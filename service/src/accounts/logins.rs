@@ -7,6 +7,7 @@ use super::{passwords, tokens};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::events::Topic;
+use crate::housekeeping::Turn;
 use crate::id::{LoginId, OrganizationId, PersonId};
 use crate::keys::fingerprint;
 use crate::kinds::{PersonStatus, Role};
@@ -355,4 +356,21 @@ pub(crate) async fn erase_all(tx: &mut Tx<'_>, person: PersonId) -> Result<()> {
     tx.run("DELETE FROM login WHERE person_id = $1", vec![person.into()])
         .await?;
     Ok(())
+}
+
+/// How long a login that is over is kept.
+const OVER_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// Removes logins that ended or ran out a month ago, but of nobody the last one, which tells when they
+/// were seen; answers how many.
+pub(crate) async fn clear_logins(service: &Service, turn: &Turn<'_>) -> Result<u64> {
+    let until = service.now() - OVER_KEPT;
+    turn.clear("login", "id", |values| {
+        format!(
+            "COALESCE(login.ended_at, login.expires_at) < {} AND EXISTS (SELECT 1 FROM login l \
+             WHERE l.person_id = login.person_id AND (l.refreshed_at, l.id) > (login.refreshed_at, login.id))",
+            values.push(until)
+        )
+    })
+    .await
 }

@@ -12,7 +12,7 @@ mod profile;
 mod register;
 mod tokens;
 
-pub use codes::{CodeSent, Verified, confirm_email, request_email_verification, request_password_reset, sweep};
+pub use codes::{CodeSent, Verified, confirm_email, request_email_verification, request_password_reset};
 pub use credentials::{change_email, change_password, reset_password};
 pub use invitations::{Invitation, Invited, invite};
 pub use logins::{Tokens, authenticate, login, logout, logout_everywhere, recheck, refresh};
@@ -21,8 +21,8 @@ pub use passwords::PasswordCost;
 pub use profile::{SettingsChange, rename, set_settings, viewer};
 pub use register::{Registration, register};
 
-pub(crate) use codes::forget as forget_codes;
+pub(crate) use codes::{clear_codes, forget as forget_codes};
 pub(crate) use credentials::prove_owner;
 pub(crate) use invitations::withdraw as withdraw_invitation;
-pub(crate) use logins::{LiveLogins, end_all, erase_all, tell_all};
+pub(crate) use logins::{LiveLogins, clear_logins, end_all, erase_all, tell_all};
 pub(crate) use passwords::Hashing;

@@ -265,20 +265,7 @@ struct Uuids {
     id: uuid::Uuid,
 }
 
-#[derive(FromQueryResult)]
-struct Object {
-    key: String,
-}
-
 async fn discard(tx: &Tx<'_>, id: ClassId) -> Result<()> {
-    for (table, key) in [("photo", "media_key"), ("face", "crop_key"), ("export", "media_key")] {
-        let objects: Vec<Object> = tx
-            .all(
-                &format!("SELECT {key} AS key FROM {table} WHERE {key} IS NOT NULL AND job_id IN ({JOBS})"),
-                vec![id.into()],
-            )
-            .await?;
-        media::discard(tx, objects.into_iter().map(|object| object.key)).await?;
-    }
-    Ok(())
+    let tables = [("photo", "media_key"), ("face", "crop_key"), ("export", "media_key")];
+    media::discard_of(tx, &tables, &format!("job_id IN ({JOBS})"), &[id.into()]).await
 }

@@ -10,7 +10,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::Letter;
-use super::outbox::file_mark;
+use super::outbox::{file_mark, sweep};
 use super::transport::Sent;
 use crate::Service;
 use crate::clock::Entropy;
@@ -24,12 +24,15 @@ const LEASE: Duration = Duration::from_mins(3);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 const GIVES_UP: TimeDelta = TimeDelta::days(3);
+/// Between two looks for files of mails that are old. No chore of one for all: each process has its own folder.
+const SWEEPS: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug)]
 pub struct Courier {
     service: Service,
     /// Sent, and not yet known to be gone from the queue.
     sent: HashSet<Uuid>,
+    swept_at: DateTime<Utc>,
 }
 
 #[derive(FromQueryResult)]
@@ -54,11 +57,16 @@ impl Courier {
         Self {
             service,
             sent: HashSet::new(),
+            swept_at: DateTime::UNIX_EPOCH,
         }
     }
 
     /// Takes what is due, until nothing is or `stop` says so; answers how many mails went out.
     pub async fn round(&mut self, stop: impl Fn() -> bool) -> Result<usize> {
+        if self.service.now() - self.swept_at >= SWEEPS {
+            self.swept_at = self.service.now();
+            sweep(&self.service).await;
+        }
         let mut gone = 0;
         for id in self.sent.clone() {
             self.finish(id).await?;

@@ -8,7 +8,7 @@ mod transport;
 
 pub use courier::Courier;
 pub use letter::{Block, Letter};
-pub use outbox::{erase_delivered, send, sweep};
+pub use outbox::{erase_delivered, send};
 pub use transport::{BadMailSetting, Mailer, SmtpSettings};
 
 pub(crate) use outbox::{forget, post, post_all};

@@ -83,7 +83,7 @@ pub(crate) async fn forget(tx: &Tx<'_>, address: &str) -> Result<()> {
 }
 
 /// Removes the `.eml` files of mails that were written a month ago.
-pub async fn sweep(service: &Service) {
+pub(super) async fn sweep(service: &Service) {
     const KEPT: Duration = Duration::from_hours(30 * 24);
     let Mailer::Folder { folder, .. } = &service.mailer else {
         return;

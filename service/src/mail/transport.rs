@@ -169,6 +169,22 @@ impl Mailer {
 }
 
 impl Mailer {
+    /// Whether a mail would be taken now: the server lets us in and answers, or the folder can be written to.
+    pub(crate) async fn takes(&self) -> bool {
+        match self {
+            Self::Folder { folder, .. } => {
+                let file = folder.join("probe.tmp");
+                let written = async {
+                    tokio::fs::create_dir_all(folder).await?;
+                    tokio::fs::write(&file, b"probe").await?;
+                    tokio::fs::remove_file(&file).await
+                };
+                written.await.is_ok()
+            }
+            Self::Smtp { transport, .. } => transport.test_connection().await.unwrap_or(false),
+        }
+    }
+
     /// Removes a mail that became a file; what an SMTP server took is its recipient's.
     pub(super) async fn take_back(&self, id: Uuid, mark: &str) {
         if let Self::Folder { folder, .. } = self {

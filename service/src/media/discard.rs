@@ -3,25 +3,52 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, Value};
 
 use crate::db::{Sql, Values};
 use crate::error::{Error, Result};
+use crate::housekeeping::{PIECE, Turn};
 use crate::{Service, Tx};
 
-/// Objects that one round takes.
-const ROUND: usize = 500;
+/// Rows of one statement.
+const AT_ONCE: usize = 500;
 
 /// Several rows may have named one object: an enrolled photo has a template for every embedder, and
-/// one crop.
+/// one crop. And one that is let go by somebody else meanwhile is let go once.
 pub(crate) async fn discard(tx: &Tx<'_>, keys: impl Iterator<Item = String>) -> Result<()> {
-    let created_at = tx.service.now();
     let keys: BTreeSet<String> = keys.collect();
-    let rows = keys
-        .into_iter()
-        .map(|media_key| entity::discarded::Model { media_key, created_at });
-    tx.insert(rows.collect()).await?;
+    let mut keys = keys.into_iter().peekable();
+    while keys.peek().is_some() {
+        let mut values = Values::default();
+        let now = values.push(tx.service.now());
+        let some = keys.by_ref().take(AT_ONCE);
+        let rows: Vec<String> = some.map(|key| format!("({}, {now})", values.push(key))).collect();
+        let sql = format!(
+            "INSERT INTO discarded (media_key, created_at) VALUES {} ON CONFLICT (media_key) DO NOTHING",
+            rows.join(", ")
+        );
+        tx.run(&sql, values.done()).await?;
+    }
     Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Named {
+    key: String,
+}
+
+/// Discards what the rows of these tables name, each with its column, for which `which` holds. The rows are locked
+/// before anything is noted, as retention locks them: whoever notes a key first and then waits for its row has the
+/// other wait for the note.
+pub(crate) async fn discard_of(tx: &Tx<'_>, tables: &[(&str, &str)], which: &str, values: &[Value]) -> Result<()> {
+    let lock = if tx.service.db.is_postgres() { " FOR UPDATE" } else { "" };
+    let mut keys = Vec::new();
+    for (table, key) in tables {
+        let sql = format!("SELECT {key} AS key FROM {table} WHERE {key} IS NOT NULL AND {which}{lock}");
+        let named: Vec<Named> = tx.all(&sql, values.to_vec()).await?;
+        keys.extend(named.into_iter().map(|row| row.key));
+    }
+    discard(tx, keys.into_iter()).await
 }
 
 /// Lets go of objects that were stored for rows which never came to be.
@@ -50,7 +77,7 @@ struct Discarded {
 
 /// Removes what was discarded; several may be at it. Answers how many objects went. One that the
 /// store does not give up keeps no other.
-pub async fn remove_discarded(service: &Service) -> Result<usize> {
+pub(crate) async fn remove_discarded(service: &Service, turn: Option<&Turn<'_>>) -> Result<u64> {
     let (mut removed, mut after) = (0, String::new());
     let mut failed: Option<Error> = None;
     loop {
@@ -58,7 +85,7 @@ pub async fn remove_discarded(service: &Service) -> Result<usize> {
             .db
             .reader()
             .all(
-                &format!("SELECT media_key FROM discarded WHERE media_key > $1 ORDER BY media_key LIMIT {ROUND}"),
+                &format!("SELECT media_key FROM discarded WHERE media_key > $1 ORDER BY media_key LIMIT {PIECE}"),
                 vec![after.into()],
             )
             .await?;
@@ -74,10 +101,13 @@ pub async fn remove_discarded(service: &Service) -> Result<usize> {
                 Err(error) => failed = Some(error),
             }
         }
-        removed += gone.len();
+        removed += gone.len() as u64;
         let mut values = Values::default();
         let list = values.list(gone);
         let sql = format!("DELETE FROM discarded WHERE media_key IN {list}");
         service.db.writer().run(&sql, values.done()).await?;
+        if let Some(turn) = turn {
+            turn.goes_on().await?;
+        }
     }
 }

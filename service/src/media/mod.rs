@@ -2,6 +2,9 @@
 //! are shown. Keys are random, never made from the content.
 
 mod discard;
+pub(crate) mod named;
+mod orphans;
+mod owner;
 mod show;
 mod store;
 
@@ -11,10 +14,12 @@ use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub use discard::remove_discarded;
-pub(crate) use discard::{abandon, discard};
+pub(crate) use discard::{abandon, discard, discard_of, remove_discarded};
+pub(crate) use named::NAMES;
+pub(crate) use orphans::{look_for_missing, remove_orphans};
+pub use owner::{MARKER, claim};
 pub use show::{Served, open};
-pub use store::Store;
+pub use store::{Listed, Store};
 
 use crate::Service;
 use crate::error::{Error, Result};

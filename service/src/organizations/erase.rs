@@ -38,11 +38,6 @@ const TABLES: [&str; 24] = [
 ];
 
 #[derive(FromQueryResult)]
-struct Object {
-    key: String,
-}
-
-#[derive(FromQueryResult)]
 struct Address {
     address: String,
 }
@@ -88,20 +83,7 @@ pub(crate) async fn erase(
     )
     .await?;
     let photos = count(tx, "photo", id).await?;
-    for (table, key) in [
-        ("photo", "media_key"),
-        ("face", "crop_key"),
-        ("face_template", "crop_key"),
-        ("export", "media_key"),
-    ] {
-        let objects: Vec<Object> = tx
-            .all(
-                &format!("SELECT {key} AS key FROM {table} WHERE organization_id = $1 AND {key} IS NOT NULL"),
-                vec![id.into()],
-            )
-            .await?;
-        media::discard(tx, objects.into_iter().map(|object| object.key)).await?;
-    }
+    media::discard_of(tx, &media::NAMES, "organization_id = $1", &[id.into()]).await?;
     for table in TABLES {
         tx.run(
             &format!("DELETE FROM {table} WHERE organization_id = $1"),

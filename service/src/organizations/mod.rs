@@ -118,6 +118,21 @@ pub async fn by_ids(service: &Service, scope: &Scope, ids: &[OrganizationId]) ->
         .await
 }
 
+/// What housekeeping goes by.
+#[derive(FromQueryResult)]
+pub(crate) struct Kept {
+    pub id: OrganizationId,
+    pub photo_retention_days: i32,
+}
+
+/// The organization behind this one in the order of ids; the first where none is given.
+pub(crate) async fn after(service: &Service, last: Option<OrganizationId>) -> Result<Option<Kept>> {
+    let mut values = Values::default();
+    let behind = last.map_or_else(String::new, |last| format!(" WHERE id > {}", values.push(last)));
+    let sql = format!("SELECT id, photo_retention_days FROM organization{behind} ORDER BY id LIMIT 1");
+    service.db.reader().one(&sql, values.done()).await
+}
+
 /// The organization of this id or, written exactly so, this name.
 pub async fn named(service: &Service, scope: &Scope, name: &str) -> Result<Organization> {
     let Scope::System(_) = scope else {

@@ -86,7 +86,7 @@ async fn clean_up(service: &Service, addresses: &[String]) {
     for address in addresses {
         mail::erase_delivered(service, address).await;
     }
-    match timeout(PATIENCE, media::remove_discarded(service)).await {
+    match timeout(PATIENCE, media::remove_discarded(service, None)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "erased objects stay for the sweep"),
         Err(_) => tracing::warn!("the media store is slow; erased objects stay for the sweep"),

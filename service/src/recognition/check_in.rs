@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::faces;
 use super::matching::Verdict;
 use super::recognize::{new_faces, set_size};
-use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, gallery, gates, keep_crops_if, store_crops};
+use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, crops, gallery, gates};
 use crate::Service;
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
@@ -68,7 +68,7 @@ pub async fn check_in(
         similarity: Some(similarity),
         candidates: vec![(student, similarity)],
     };
-    let keys = store_crops(service, claim, vec![face.crop.clone()]).await?;
+    let keys = crops::store(service, claim, vec![face.crop.clone()]).await?;
     let alone = Seen {
         faces: vec![face],
         ..seen
@@ -115,10 +115,10 @@ pub async fn check_in(
         if decision == FaceDecision::NeedsReview {
             tx.announce(Topic::Reviews(claim.organization_id));
         }
-        claims::record_timings(&tx, claim, watch.total()).await?;
+        claims::record_timings(&mut tx, claim, watch.total()).await?;
         tx.commit().await
     };
-    keep_crops_if(service, written.await, &keys).await?;
+    crops::keep_if(service, written.await, &keys).await?;
     Ok(None)
 }
 

@@ -12,10 +12,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Embedder, PhotoToRead, Seen, SeenFace, Watch, company, embedders, gallery, gates, keep_crops_if, recognize,
-    store_crops,
-};
+use super::{Embedder, PhotoToRead, Seen, SeenFace, Watch, company, crops, embedders, gallery, gates, recognize};
 use crate::error::{Error, Result};
 use crate::id::{PersonId, TemplateId};
 use crate::kinds::TemplateStatus;
@@ -75,7 +72,7 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
         .filter_map(|t| t.face)
         .map(|f| f.crop.clone())
         .collect();
-    let keys = store_crops(service, claim, crops).await?;
+    let keys = crops::store(service, claim, crops).await?;
 
     let written = async {
         let mut tx = service.begin().await?;
@@ -95,14 +92,15 @@ pub async fn enrol(service: &Service, claim: &Claim, embedder: &Embedder, photos
                 recognize::set_size(&tx, &photo.photo, seen).await?;
             }
         }
-        claims::record_timings(&tx, claim, watch.total()).await?;
+        claims::record_timings(&mut tx, claim, watch.total()).await?;
         tx.commit().await
     };
-    keep_crops_if(service, written.await, &keys).await
+    crops::keep_if(service, written.await, &keys).await
 }
 
 /// Notes photos that would be marked as another student of the organization: as similar to one who
 /// can be recognized as recognition asks for.
+#[tracing::instrument(name = "match", level = "info", skip_all)]
 async fn doubt_likenesses(
     service: &Service,
     claim: &Claim,

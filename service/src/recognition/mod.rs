@@ -5,6 +5,7 @@ mod bulk;
 pub mod calibrate;
 mod check_in;
 mod company;
+mod crops;
 mod embedders;
 mod enrol;
 mod faces;
@@ -17,6 +18,7 @@ mod photos;
 mod place;
 mod recognize;
 mod reembed;
+pub(crate) mod retention;
 mod review;
 mod sift;
 mod submit;
@@ -32,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bulk::{Pupil, Sent, check as check_photo, digest, pupils, sent};
 pub use check_in::check_in;
+pub use crops::Crops;
 pub use embedders::{GALLERY_SWITCHED, switch_gallery};
 pub use enrol::{EnrolledPhoto, enrol};
 pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_jobs, by_photos as faces_by_photos};
@@ -49,13 +52,12 @@ pub use templates::{
 pub(crate) use waiting::waiting_faces;
 pub use waiting::{ReviewEvent, follow_queue, review_queue};
 
+use crate::Service;
 use crate::db::Sql;
 use crate::error::Result;
 use crate::id::PhotoId;
-use crate::kinds::JobStage;
+use crate::queue::Timings;
 use crate::queue::claims::Claim;
-use crate::queue::{Timings, claims};
-use crate::{Service, media};
 
 /// The embedder that made a photo's embeddings, and its thresholds (cosine similarity).
 #[derive(Clone, Debug, PartialEq)]
@@ -167,36 +169,4 @@ impl Watch {
         t.total = t.queued + t.decode + t.detect + t.embed + t.r#match + t.write;
         t
     }
-}
-
-/// Puts crops into the store under keys that hold the claim's fence: a worker that lost its
-/// lease never overwrites another's. Answers a key for each.
-async fn store_crops(service: &Service, claim: &Claim, crops: Vec<Bytes>) -> Result<Vec<String>> {
-    use futures_util::{StreamExt, TryStreamExt, stream};
-    const AT_ONCE: usize = 32;
-    if !claims::progress(service, claim, JobStage::Writing, 0.9).await? {
-        return Err(claims::lost());
-    }
-    let prefix = format!("crops/{}/{}", claim.id.0.simple(), claim.fence);
-    let keys: Vec<String> = crops.iter().map(|_| media::new_key(service, &prefix)).collect();
-    let stored = stream::iter(keys.clone().into_iter().zip(crops))
-        .map(|(key, bytes)| async move { service.media.put(&key, bytes).await })
-        .buffered(AT_ONCE)
-        .try_collect::<()>()
-        .await;
-    if let Err(error) = stored {
-        media::abandon(service, &keys).await;
-        return Err(error);
-    }
-    Ok(keys)
-}
-
-/// Lets the crops go again where the rows that were to name them were refused: the job may have
-/// been cancelled because somebody in the photo was erased. Where the database did not say whether
-/// it has them, they stay.
-async fn keep_crops_if(service: &Service, written: Result<()>, crops: &[String]) -> Result<()> {
-    if written.as_ref().is_err_and(|error| !error.is_transient()) {
-        media::abandon(service, crops).await;
-    }
-    written
 }

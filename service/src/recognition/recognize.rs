@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::faces::{self, NewFace};
 use super::matching::{self, Verdict};
-use super::{Embedder, PhotoToRead, Seen, Watch, gallery, keep_crops_if, store_crops};
+use super::{Crops, Embedder, PhotoToRead, Seen, Watch, crops, gallery};
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
 use crate::db::Sql;
@@ -17,14 +17,17 @@ use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
 use crate::queue::claims::{self, Claim};
 use crate::{Service, Tx, organizations, people};
 
-/// Writes what a class photo showed: who of the roll is in it is marked.
+/// Writes what a class photo showed: who of the roll is in it is marked. `stored`: the crops of all its faces, where
+/// somebody has begun to store them.
 pub async fn recognize(
     service: &Service,
     claim: &Claim,
     embedder: &Embedder,
     photo: &PhotoToRead,
     seen: Seen,
+    stored: Option<Crops>,
 ) -> Result<()> {
+    let stored = of_each(service, claim, stored, &seen);
     let (Some(class), Some(session)) = (claim.class_id, claim.session_id) else {
         return Err(Error::internal("a recognition without a session"));
     };
@@ -35,7 +38,7 @@ pub async fn recognize(
     let seen = Arc::new(seen);
     let verdicts = match_faces(service, gallery, &seen, embedder, Some(roll)).await?;
     watch.timings.r#match = watch.lap();
-    let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
+    let keys = stored.stored(claim).await?;
 
     let written = async {
         let mut tx = service.begin().await?;
@@ -73,20 +76,22 @@ pub async fn recognize(
         if faces.iter().any(|f| f.verdict.decision == FaceDecision::NeedsReview) {
             tx.announce(Topic::Reviews(claim.organization_id));
         }
-        claims::record_timings(&tx, claim, watch.total()).await?;
+        claims::record_timings(&mut tx, claim, watch.total()).await?;
         tx.commit().await
     };
-    keep_crops_if(service, written.await, &keys).await
+    crops::keep_if(service, written.await, &keys).await
 }
 
-/// Writes who is in a photo, among a class or the whole organization; marks nobody.
+/// Writes who is in a photo, among a class or the whole organization; marks nobody. `stored` as for [`recognize`].
 pub async fn identify(
     service: &Service,
     claim: &Claim,
     embedder: &Embedder,
     photo: &PhotoToRead,
     seen: Seen,
+    stored: Option<Crops>,
 ) -> Result<()> {
+    let stored = of_each(service, claim, stored, &seen);
     let mut watch = Watch::start(claim, &[&seen]);
     let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
     let (gallery, members) = match claim.class_id {
@@ -102,7 +107,7 @@ pub async fn identify(
     let seen = Arc::new(seen);
     let verdicts = match_faces(service, gallery, &seen, embedder, members).await?;
     watch.timings.r#match = watch.lap();
-    let keys = store_crops(service, claim, seen.faces.iter().map(|f| f.crop.clone()).collect()).await?;
+    let keys = stored.stored(claim).await?;
 
     let written = async {
         let mut tx = service.begin().await?;
@@ -110,14 +115,23 @@ pub async fn identify(
         let faces = new_faces(service, &seen, still_here(&tx, verdicts).await?, keys.clone());
         faces::insert(&tx, claim, photo.id, None, &faces).await?;
         set_size(&tx, photo, &seen).await?;
-        claims::record_timings(&tx, claim, watch.total()).await?;
+        claims::record_timings(&mut tx, claim, watch.total()).await?;
         tx.commit().await
     };
-    keep_crops_if(service, written.await, &keys).await
+    crops::keep_if(service, written.await, &keys).await
+}
+
+/// A crop of each face that was seen: those, or now.
+fn of_each(service: &Service, claim: &Claim, stored: Option<Crops>, seen: &Seen) -> Crops {
+    let crops = || seen.faces.iter().map(|face| face.crop.clone()).collect();
+    stored
+        .filter(|stored| stored.count() == seen.faces.len())
+        .unwrap_or_else(|| Crops::store(service, claim, crops()))
 }
 
 /// Compares on a blocking thread: a full photo against a large school fills a core for a while.
 /// `among`: who counts, of those in the gallery.
+#[tracing::instrument(name = "match", level = "info", skip_all)]
 async fn match_faces(
     service: &Service,
     gallery: Arc<gallery::Gallery>,

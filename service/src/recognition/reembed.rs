@@ -261,7 +261,7 @@ impl<'a> Reembedding<'a> {
             total: queued + total.as_secs_f64() * 1000.0,
             ..Timings::default()
         };
-        claims::record_timings(&tx, claim, &timings).await?;
+        claims::record_timings(&mut tx, claim, &timings).await?;
         tx.commit().await?;
         Ok(Switch::Done)
     }

@@ -209,6 +209,7 @@ impl PhotoOf {
     }
 }
 
+#[tracing::instrument(level = "info", skip_all)]
 async fn submit(
     service: &Service,
     scope: &Scope,

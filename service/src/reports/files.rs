@@ -7,6 +7,7 @@ use super::Format;
 use super::job::Wanted;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
+use crate::housekeeping::{PIECE, Turn};
 use crate::id::{JobId, OrganizationId};
 use crate::scope::Scope;
 use crate::{Service, Tx, media};
@@ -107,13 +108,8 @@ struct Object {
 pub(crate) async fn withdraw_all(tx: &Tx<'_>, organization: OrganizationId) -> Result<()> {
     // Before the files are looked for: a report that is being completed is seen, or sees this.
     count_erasures(tx, organization, 1).await?;
-    let objects: Vec<Object> = tx
-        .all(
-            "SELECT media_key FROM export WHERE organization_id = $1 AND media_key IS NOT NULL",
-            vec![organization.into()],
-        )
-        .await?;
-    media::discard(tx, objects.into_iter().map(|object| object.media_key)).await?;
+    let whose = "organization_id = $1";
+    media::discard_of(tx, &[("export", "media_key")], whose, &[organization.into()]).await?;
     tx.run(
         "UPDATE export SET media_key = NULL WHERE organization_id = $1 AND media_key IS NOT NULL",
         vec![organization.into()],
@@ -152,16 +148,26 @@ pub(super) async fn unchanged_since(tx: &Tx<'_>, organization: OrganizationId, e
     Ok(count_erasures(tx, organization, 0).await? == erasures)
 }
 
-/// Lets go what was kept long enough.
-pub async fn sweep(service: &Service) -> Result<()> {
-    let tx = service.begin().await?;
-    let objects: Vec<Object> = tx
-        .all(
-            "DELETE FROM export WHERE created_at <= $1 RETURNING COALESCE(media_key, '') AS media_key",
-            vec![(service.now() - KEPT).into()],
-        )
-        .await?;
-    let keys = objects.into_iter().map(|object| object.media_key);
-    media::discard(&tx, keys.filter(|key| !key.is_empty())).await?;
-    tx.commit().await
+/// Lets go what was kept long enough; answers how many reports.
+pub(crate) async fn clear(service: &Service, turn: &Turn<'_>) -> Result<u64> {
+    let until = service.now() - KEPT;
+    let mut gone = 0;
+    loop {
+        let tx = service.begin().await?;
+        let sql = format!(
+            "DELETE FROM export WHERE job_id IN (SELECT job_id FROM export WHERE created_at <= $1 LIMIT {PIECE}{}) \
+             RETURNING COALESCE(media_key, '') AS media_key",
+            tx.skip_locked()
+        );
+        let objects: Vec<Object> = tx.all(&sql, vec![until.into()]).await?;
+        let some = objects.len() as u64;
+        let keys = objects.into_iter().map(|object| object.media_key);
+        media::discard(&tx, keys.filter(|key| !key.is_empty())).await?;
+        tx.commit().await?;
+        gone += some;
+        if some < PIECE {
+            return Ok(gone);
+        }
+        turn.goes_on().await?;
+    }
 }

@@ -160,7 +160,7 @@ async fn make(service: &Service, claim: &Claim, scope: &Scope, wanted: &Wanted, 
             total: claim.queued_ms() + begun.elapsed().as_secs_f64() * 1000.0,
             ..Timings::default()
         };
-        claims::record_timings(&tx, claim, &timings).await?;
+        claims::record_timings(&mut tx, claim, &timings).await?;
         tx.commit().await?;
         Ok(true)
     };

@@ -13,7 +13,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-pub use self::files::{ExportFile, files_of_jobs, sweep};
+pub(crate) use self::files::clear;
+pub use self::files::{ExportFile, files_of_jobs};
 pub(crate) use self::files::{described, withdraw_all};
 pub use self::job::{export, request};
 pub use self::rows::Row;
