@@ -5,13 +5,14 @@ use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt, registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry};
 
 use crate::Failure;
 use crate::settings::{LogFormat, Settings};
+use crate::traces::Traces;
 
 /// These tell of each step of theirs, which is no news of Muster.
 const QUIET: &str = "sqlx=warn,sea_orm_migration=warn,apalis_core=warn,poem::server=warn";
@@ -21,25 +22,38 @@ const OWN: [&str; 7] = ["muster", "api", "worker", "service", "models", "picture
 /// What libraries say at TRACE is what passes through them: a WebSocket's, each message with its
 /// token. Whatever an operator asks for, that is not written.
 fn keeps_secrets(about: &Metadata<'_>) -> bool {
-    let from = about.target().split("::").next().unwrap_or_default();
-    *about.level() < Level::TRACE || OWN.contains(&from)
+    *about.level() < Level::TRACE || is_own(about)
 }
 
-/// `serving`: whether this process stays; one that does a single thing speaks only of trouble.
-pub(crate) fn start(settings: &Settings, serving: bool) -> Result<(), Failure> {
-    let default = format!("{},{QUIET}", if serving { "info" } else { "warn" });
+/// Whether something is said by one of our own rooms.
+pub(crate) fn is_own(about: &Metadata<'_>) -> bool {
+    let from = about.target().split("::").next().unwrap_or_default();
+    OWN.contains(&from)
+}
+
+/// `serving`: as what this process stays; one that does a single thing speaks only of trouble. What is given back
+/// sends traces for as long as it is held.
+pub(crate) fn start(settings: &Settings, serving: Option<&str>) -> Result<Option<Traces>, Failure> {
+    let default = format!("{},{QUIET}", if serving.is_some() { "info" } else { "warn" });
     let directives = settings.log.as_deref().unwrap_or(&default);
     let filter = EnvFilter::builder().parse(directives).map_err(Failure::failed)?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = registry().with(filter).with(filter_fn(keeps_secrets));
+    let traces = match (serving, &settings.traces) {
+        (Some(role), Some(endpoint)) => Some(Traces::start(endpoint, role)?),
+        _ => None,
+    };
     let lines = fmt::layer().with_writer(io::stderr);
-    match settings.log_format {
-        LogFormat::Pretty => log.with(lines.with_ansi(colour)).try_init(),
-        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
-    }
-    .map_err(Failure::failed)?;
+    let lines = match settings.log_format {
+        LogFormat::Pretty => lines.with_ansi(colour).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    registry()
+        .with(traces.as_ref().map(Traces::layer::<Registry>))
+        .with(lines.with_filter(filter.and(filter_fn(keeps_secrets))))
+        .try_init()
+        .map_err(Failure::failed)?;
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(traces)
 }
 
 /// The message only where it was written in the source: one that was put together at run time may

@@ -6,8 +6,9 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::RgbImage;
 use ort::session::{Session, SessionOutputs};
 
-use crate::catalog::{Detection as Thresholds, Entry, Family, Input};
+use crate::catalog::{Detection as Thresholds, Entry, Family, Input, Role};
 use crate::detection::{Detection, MULTIPLE, STRIDES, float, suppress};
+use crate::measure;
 use crate::scrfd;
 use crate::session::{self, Means};
 use crate::tiles::Plan;
@@ -28,6 +29,7 @@ struct View {
 #[derive(Debug)]
 pub(crate) struct Detector {
     session: Session,
+    threads: usize,
     family: Family,
     input: Input,
     thresholds: Thresholds,
@@ -42,10 +44,12 @@ impl Detector {
         let thresholds = entry
             .detection
             .ok_or_else(|| VisionError::Model(format!("{} is not a detector", entry.name)))?;
+        let means = means.into();
         let session = session::open(model, means)?;
         session::input_shape(&session)?;
         Ok(Self {
             session,
+            threads: means.threads,
             family: entry.family,
             input: entry.input,
             thresholds,
@@ -87,7 +91,7 @@ impl Detector {
         let frame = [height, width].map(|side| side.next_multiple_of(MULTIPLE));
         let shape = [1, 3, frame[0] as usize, frame[1] as usize];
         self.fill(picture, view, (shape[3], shape[2]))?;
-        let outputs = session::run(&mut self.session, shape, &self.samples)?;
+        let outputs = measure::timed(Role::Detector, || session::run(&mut self.session, shape, &self.samples))?;
         let mut found = Vec::new();
         match self.family {
             Family::Scrfd => read_scrfd(&outputs, frame, self.thresholds.score, &mut found)?,
@@ -106,7 +110,8 @@ impl Detector {
             small = resize_part(&mut self.resizer, picture, view)?;
             small.buffer()
         };
-        session::put_planes(seen, view.seen.0 as usize, frame, &self.input, &mut self.samples);
+        let width = view.seen.0 as usize;
+        session::put_planes_by(self.threads, seen, width, frame, &self.input, &mut self.samples);
         Ok(())
     }
 }
@@ -225,7 +230,7 @@ mod tests {
     /// The fixed file and the freed one must say the same, to the last bit.
     #[test]
     fn freeing_the_sizes_changes_no_result() {
-        let Some((entry, model)) = crate::testing::model(crate::catalog::Role::Detector) else {
+        let Some((entry, model)) = crate::testing::model(Role::Detector) else {
             return;
         };
         let freed = prepare(&model).unwrap();

@@ -4,8 +4,9 @@ use image::RgbImage;
 use ort::session::Session;
 
 use crate::align::SIDE;
-use crate::catalog::{Entry, Input};
+use crate::catalog::{Entry, Input, Role};
 use crate::device::Device;
+use crate::measure;
 use crate::session::{self, Means};
 use crate::vision::VisionError;
 
@@ -78,7 +79,9 @@ impl Embedder {
             for (face, samples) in batch.iter().zip(samples.chunks_exact_mut(3 * side * side)) {
                 session::put_planes(face.as_raw(), side, (side, side), &self.input, samples);
             }
-            let outputs = session::run(&mut self.session, [batch.len(), 3, side, side], &samples)?;
+            let outputs = measure::timed(Role::Embedder, || {
+                session::run(&mut self.session, [batch.len(), 3, side, side], &samples)
+            })?;
             let (_, numbers) = outputs
                 .get(&self.output)
                 .ok_or_else(|| VisionError::Model(format!("it has no output {}", self.output)))?

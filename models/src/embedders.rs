@@ -125,7 +125,7 @@ fn load(weights: &Weights, slots: usize, means: Means) -> Result<Loaded, VisionE
             match_threshold: embedding.match_threshold,
             review_threshold: embedding.review_threshold,
         },
-        lanes: Pool::new(lanes),
+        lanes: Pool::new("embedders", lanes),
     })
 }
 

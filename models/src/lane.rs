@@ -70,22 +70,29 @@ pub(crate) fn share(means: Means, bytes: usize) -> (usize, Means) {
     (lanes, Means { threads, ..means })
 }
 
-/// A face for each detection that lies in the picture, in their order. `lanes` are one at least.
-pub(crate) fn describe(picture: &RgbImage, found: &[Detection], lanes: &mut [Lane]) -> Result<Vec<Face>, VisionError> {
-    let Some(batch) = lanes.first().map(|lane| lane.embedder.batch()) else {
-        return Err(VisionError::Model("there is no session of the embedder".into()));
-    };
+/// A face for each detection that lies in the picture, in their order, without its embedding, and each as the embedder
+/// will see it. `lanes` are one at least.
+pub(crate) fn look(
+    picture: &RgbImage,
+    found: &[Detection],
+    lanes: &mut [Lane],
+) -> Result<(Vec<Face>, Vec<Option<RgbImage>>), VisionError> {
     let looked = share_out(lanes, found, |lane, detection| lane.look(picture, detection))?;
-    let mut faces: Vec<(Face, Option<RgbImage>)> = looked.into_iter().flatten().collect();
-    let wanted = faces.iter().filter(|(face, _)| !face.too_small);
+    Ok(looked.into_iter().flatten().unzip())
+}
+
+/// Gives each of the faces that isn't too small its embedding.
+pub(crate) fn embed(faces: &mut [Face], upright: &[Option<RgbImage>], lanes: &mut [Lane]) -> Result<(), VisionError> {
+    let batch = lanes.first().map_or(1, |lane| lane.embedder.batch());
+    let wanted = faces.iter().zip(upright).filter(|(face, _)| !face.too_small);
     let inputs: Vec<&RgbImage> = wanted.filter_map(|(_, upright)| upright.as_ref()).collect();
     let batches: Vec<&[&RgbImage]> = even(&inputs, batch, lanes.len());
     let vectors = share_out(lanes, &batches, |lane, batch| lane.embedder.embed(batch))?;
-    let embedded = faces.iter_mut().filter(|(face, _)| !face.too_small);
-    for ((face, _), vector) in embedded.zip(vectors.into_iter().flatten()) {
+    let embedded = faces.iter_mut().filter(|face| !face.too_small);
+    for (face, vector) in embedded.zip(vectors.into_iter().flatten()) {
         face.embedding = Some(vector);
     }
-    Ok(faces.into_iter().map(|(face, _)| face).collect())
+    Ok(())
 }
 
 /// Parts of at most `most`, so many that each lane gets as many of them, and as long as each other.
@@ -102,6 +109,9 @@ fn share_out<T: Sync, R: Send>(
     things: &[T],
     work: impl Fn(&mut Lane, &T) -> Result<R, VisionError> + Sync,
 ) -> Result<Vec<R>, VisionError> {
+    if lanes.is_empty() {
+        return Err(VisionError::Model("there is no session of the embedder".into()));
+    }
     let next = AtomicUsize::new(0);
     let one_lane = |lane: &mut Lane| {
         let mut done = Vec::new();
@@ -162,7 +172,7 @@ impl Lane {
             too_small: detection.width < LEAST_WIDTH || upright.is_none(),
             embedding: None,
             liveness: None,
-            crop: self.crop(picture, bounds)?,
+            crop: self.crop(picture, bounds)?.into(),
         };
         Ok(Some((face, upright)))
     }

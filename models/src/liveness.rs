@@ -7,7 +7,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::RgbImage;
 use ort::session::Session;
 
-use crate::catalog::{Entry, Input};
+use crate::catalog::{Entry, Input, Role};
+use crate::measure;
 use crate::session::{self, Means};
 use crate::vision::{Bounds, VisionError};
 
@@ -91,7 +92,9 @@ impl Model {
         let (width, height) = (self.width as usize, self.height as usize);
         let mut samples = vec![0.0; 3 * width * height];
         session::put_planes(seen.buffer(), width, (width, height), &self.input, &mut samples);
-        let outputs = session::run(&mut self.session, [1, 3, height, width], &samples)?;
+        let outputs = measure::timed(Role::Liveness, || {
+            session::run(&mut self.session, [1, 3, height, width], &samples)
+        })?;
         let (_, scores) = outputs[0]
             .try_extract_tensor::<f32>()
             .map_err(|error| session::failed(&error))?;

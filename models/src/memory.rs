@@ -5,11 +5,18 @@
 //! it has seen, the larger those that it keeps: a worker would grow with the threads and the photos
 //! that it has seen.
 
+use std::sync::OnceLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
     /// Blocks from this size on are mapped one by one and go back when they are freed. Setting it
     /// also stops glibc from raising it by itself.
     const MAPPED_BYTES: i32 = 4 << 20;
+
+    /// Arenas that threads share. By default each of them has its own, up to eight a core, and in each some blocks
+    /// that live long keep the pages around them.
+    const ARENAS: i32 = 2;
 
     #[expect(
         unsafe_code,
@@ -19,6 +26,7 @@ mod glibc {
         // SAFETY: mallopt takes the allocator's lock and changes how later blocks are taken.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES);
+            libc::mallopt(libc::M_ARENA_MAX, ARENAS);
         }
     }
 
@@ -44,12 +52,27 @@ mod glibc {
 /// Once a process, before the first inference: large blocks are not kept.
 pub(crate) use glibc::prepare;
 
-/// Gives back what is free when it is dropped, however the work ended. Takes a few milliseconds.
+/// Has what is free given back when it is dropped, however the work ended. That takes a few milliseconds, on a thread
+/// that nobody waits for.
 #[derive(Debug)]
 pub(crate) struct GiveBack;
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        glibc::give_back();
+        static ASKED: OnceLock<SyncSender<()>> = OnceLock::new();
+        let asked = ASKED.get_or_init(|| {
+            let (ask, asked) = sync_channel(1);
+            let spawned = std::thread::Builder::new().name("give-back".into()).spawn(move || {
+                while asked.recv().is_ok() {
+                    glibc::give_back();
+                }
+            });
+            if let Err(error) = spawned {
+                tracing::warn!(%error, "no thread to give memory back on");
+            }
+            ask
+        });
+        // Full: it will be given back by the round that is about to begin.
+        let _ = asked.try_send(());
     }
 }

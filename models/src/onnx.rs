@@ -120,7 +120,7 @@ impl OnnxVision {
             .collect::<Result<_, VisionError>>()?;
         Ok(Self {
             embedders: Embedders::load(&config.embedder, config.find_embedder.clone(), config.slots, means)?,
-            slots: Pool::new(slots),
+            slots: Pool::new("photos", slots),
             tells_liveness: !liveness.is_empty(),
             max_pixels: config.max_pixels,
         })
@@ -147,7 +147,7 @@ impl Vision for OnnxVision {
                 "liveness can't be told without its models; get them with `muster models fetch`".into(),
             ));
         }
-        let begin = |stage| match observe(stage) {
+        let begin = |stage: Stage<'_>| match observe(stage) {
             ControlFlow::Continue(()) => Ok(Instant::now()),
             ControlFlow::Break(()) => Err(VisionError::Abandoned),
         };
@@ -166,8 +166,10 @@ impl Vision for OnnxVision {
         let found = slot.detector.detect(&picture)?;
         timings.detect_ms = milliseconds(started);
 
-        let started = begin(Stage::Embedding)?;
-        let mut faces = lane::describe(&picture, &found, &mut lanes)?;
+        let started = Instant::now();
+        let (mut faces, upright) = lane::look(&picture, &found, &mut lanes)?;
+        begin(Stage::Embedding(&faces))?;
+        lane::embed(&mut faces, &upright, &mut lanes)?;
         if let Some(liveness) = slot.liveness.as_mut().filter(|_| ask.liveness) {
             for face in &mut faces {
                 face.liveness = Some(liveness.of(&picture, face.bounds)?);

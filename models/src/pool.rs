@@ -5,23 +5,28 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::measure::Use;
+
 #[derive(Debug)]
 pub(crate) struct Pool<T> {
     things: Vec<Mutex<T>>,
     /// Places in `things` of those that are not lent.
     idle: Mutex<Vec<usize>>,
     returned: Condvar,
+    counted: Use,
 }
 
 impl<T> Pool<T> {
-    /// A pool of nothing would wait for ever; the caller puts in at least one.
-    pub fn new(things: Vec<T>) -> Self {
+    /// A pool of nothing would wait for ever; the caller puts in at least one. What is lent is counted by `name`.
+    pub fn new(name: &'static str, things: Vec<T>) -> Self {
+        let counted = Use::new(name, things.len());
         let idle = Mutex::new((0..things.len()).collect());
         let things = things.into_iter().map(Mutex::new).collect();
         Self {
             things,
             idle,
             returned: Condvar::new(),
+            counted,
         }
     }
 
@@ -34,6 +39,7 @@ impl<T> Pool<T> {
                 drop(idle);
                 // Only one holds a place, so this waits at most for the last loan's drop to end.
                 let thing = self.things[place].lock().unwrap_or_else(PoisonError::into_inner);
+                self.counted.lent();
                 return Loan {
                     pool: self,
                     place,
@@ -67,6 +73,7 @@ impl<T> DerefMut for Loan<'_, T> {
 
 impl<T> Drop for Loan<'_, T> {
     fn drop(&mut self) {
+        self.pool.counted.returned();
         self.pool
             .idle
             .lock()
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn no_more_are_lent_than_there_are() {
-        let pool = Pool::new(vec![0_usize; 2]);
+        let pool = Pool::new("tests", vec![0_usize; 2]);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_panic_gives_it_back() {
-        let pool = Pool::new(vec![1]);
+        let pool = Pool::new("tests", vec![1]);
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _loan = pool.borrow();
             panic!("on purpose");

@@ -91,7 +91,22 @@ pub(crate) fn put_planes(
     input: &crate::catalog::Input,
     samples: &mut [f32],
 ) {
+    put_planes_by(1, picture, picture_width, (width, height), input, samples);
+}
+
+/// The same by that many threads, each for a band of the lines.
+pub(crate) fn put_planes_by(
+    threads: usize,
+    picture: &[u8],
+    picture_width: usize,
+    (width, height): (usize, usize),
+    input: &crate::catalog::Input,
+    samples: &mut [f32],
+) {
     let plane = width * height;
+    if plane == 0 {
+        return;
+    }
     let (first, rest) = samples.split_at_mut(plane);
     let (second, third) = rest.split_at_mut(plane);
     let (red, green, blue) = match input.colour {
@@ -102,16 +117,18 @@ pub(crate) fn put_planes(
         mean: input.mean,
         scale: input.scale,
     };
-    let black = each.of(0);
-    let lines = picture.chunks_exact(3 * picture_width.max(1)).take(height);
-    let filled = lines.len() * width;
-    for (row, line) in lines.enumerate() {
-        let within = row * width..(row + 1) * width;
-        let targets = [&mut red[within.clone()], &mut green[within.clone()], &mut blue[within]];
-        each.split(line.as_chunks::<3>().0, targets, black);
-    }
-    for plane in [red, green, blue] {
-        plane[filled..].fill(black);
+    let lines = height.div_ceil(threads.max(1));
+    let bands = |plane| <[f32]>::chunks_mut(plane, lines * width);
+    let mut source = picture.chunks(lines * 3 * picture_width.max(1));
+    let bands = bands(red).zip(bands(green)).zip(bands(blue));
+    let work = bands.map(|((red, green), blue)| {
+        let lines = source.next().unwrap_or_default();
+        move || each.put_band(lines, picture_width, width, [red, green, blue])
+    });
+    if threads <= 1 {
+        work.for_each(|mut band| band());
+    } else {
+        std::thread::scope(|scope| work.for_each(|band| drop(scope.spawn(band))));
     }
 }
 
@@ -127,6 +144,21 @@ impl Each {
     #[inline(always)]
     fn of(self, sample: u8) -> f32 {
         (f32::from(sample) - self.mean) * self.scale
+    }
+
+    /// Lines of pixels into bands of the three planes, `width` wide.
+    fn put_band(self, pixels: &[u8], picture_width: usize, width: usize, [red, green, blue]: [&mut [f32]; 3]) {
+        let black = self.of(0);
+        let lines = pixels.chunks_exact(3 * picture_width.max(1)).take(red.len() / width);
+        let filled = lines.len() * width;
+        for (row, line) in lines.enumerate() {
+            let within = row * width..(row + 1) * width;
+            let targets = [&mut red[within.clone()], &mut green[within.clone()], &mut blue[within]];
+            self.split(line.as_chunks::<3>().0, targets, black);
+        }
+        for plane in [red, green, blue] {
+            plane[filled..].fill(black);
+        }
     }
 
     /// One line's pixels into the three planes' lines, whose rest becomes `black`.
@@ -191,6 +223,9 @@ mod tests {
             2.0, 8.0, -2.0, -2.0, -2.0, -2.0,
             0.0, 6.0, -2.0, -2.0, -2.0, -2.0,
         ]);
+        let mut by_more = vec![9.0; 18];
+        put_planes_by(5, &picture, 2, (3, 2), &input, &mut by_more);
+        assert_eq!(by_more, samples);
         input.colour = Colour::Rgb;
         let mut samples = vec![9.0; 6];
         put_planes(&picture, 2, (2, 1), &input, &mut samples);

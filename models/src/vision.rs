@@ -2,20 +2,22 @@
 //! trait that tests replace with a fake.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A step of an analysis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stage<'a> {
     /// The photo is turned into pixels.
     Decoding,
     /// Faces are looked for.
     Detecting,
-    /// The faces found are turned into embeddings.
-    Embedding,
+    /// These faces are turned into embeddings. They are those of the analysis, in its order, and lack nothing else
+    /// but liveness: what needs no embedding can be done meanwhile.
+    Embedding(&'a [Face]),
 }
 
 /// Told of each stage as it begins; `Break` abandons the work (lost lease, cancelled, shutdown).
-pub type Observer<'a> = &'a (dyn Fn(Stage) -> ControlFlow<()> + Send + Sync);
+pub type Observer<'a> = &'a (dyn Fn(Stage<'_>) -> ControlFlow<()> + Send + Sync);
 
 /// The embedder in use. Embeddings of two embedders can't be compared, whatever their dimension.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +65,7 @@ pub struct Quality {
 }
 
 /// One face of a photo.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Face {
     /// Where it is.
     pub bounds: Bounds,
@@ -79,7 +81,7 @@ pub struct Face {
     /// where it was not asked for.
     pub liveness: Option<f32>,
     /// JPEG of the face with a margin.
-    pub crop: Vec<u8>,
+    pub crop: Arc<[u8]>,
 }
 
 /// What an analysis is asked for.

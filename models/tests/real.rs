@@ -258,12 +258,25 @@ fn the_observer_sees_each_stage_and_may_stop() {
         return;
     };
     let photo = std::fs::read(faces.join("class/1.jpg")).unwrap();
-    let all = [Stage::Decoding, Stage::Detecting, Stage::Embedding];
+    let name = |stage: Stage<'_>| match stage {
+        Stage::Decoding => "decoding",
+        Stage::Detecting => "detecting",
+        Stage::Embedding(faces) => {
+            assert_eq!(faces.len(), 4);
+            assert!(
+                faces
+                    .iter()
+                    .all(|face| face.embedding.is_none() && !face.crop.is_empty())
+            );
+            "embedding"
+        }
+    };
+    let all = ["decoding", "detecting", "embedding"];
     for (index, last) in all.iter().enumerate() {
         let seen = Mutex::new(Vec::new());
         let result = vision.analyse(&photo, &Ask::default(), &|stage| {
-            seen.lock().unwrap().push(stage);
-            if stage == *last {
+            seen.lock().unwrap().push(name(stage));
+            if name(stage) == *last {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult,
@@ -69,6 +70,13 @@ impl Db {
         }
     }
 
+    /// Ends all connections; `SQLite`'s write-ahead log goes into the database with the last of them.
+    pub async fn close(self) -> Result<()> {
+        self.reader.close().await?;
+        self.writer.close().await?;
+        Ok(())
+    }
+
     /// For statements that only read.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
@@ -81,6 +89,19 @@ impl Db {
 
     pub fn is_postgres(&self) -> bool {
         self.reader.get_database_backend() == DbBackend::Postgres
+    }
+
+    /// The connections of each pool.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        if self.is_postgres() {
+            let pool = self.writer.get_postgres_connection_pool();
+            return vec![Pool::new("postgres", pool.size(), pool.num_idle(), pool.options())];
+        }
+        let of = |name, connection: &DatabaseConnection| {
+            let pool = connection.get_sqlite_connection_pool();
+            Pool::new(name, pool.size(), pool.num_idle(), pool.options())
+        };
+        vec![of("reader", &self.reader), of("writer", &self.writer)]
     }
 
     /// Statements sent so far.
@@ -108,6 +129,31 @@ impl Db {
             ..TransactionOptions::default()
         };
         Ok(self.writer.begin_with_options(options).await?)
+    }
+}
+
+/// How many connections of a pool there are now, and may be.
+pub(crate) struct Pool {
+    pub name: &'static str,
+    pub open: u32,
+    pub idle: u32,
+    pub most: u32,
+}
+
+impl Pool {
+    fn new<DB: sqlx::Database>(
+        name: &'static str,
+        open: u32,
+        idle: usize,
+        options: &sqlx::pool::PoolOptions<DB>,
+    ) -> Self {
+        Self {
+            name,
+            open,
+            // The two are read one after the other.
+            idle: u32::try_from(idle).unwrap_or(u32::MAX).min(open),
+            most: options.get_max_connections(),
+        }
     }
 }
 
@@ -146,6 +192,16 @@ pub(crate) trait Sql: ConnectionTrait + Sized {
     fn for_update(&self) -> &'static str {
         if self.get_database_backend() == DbBackend::Postgres {
             " FOR NO KEY UPDATE"
+        } else {
+            ""
+        }
+    }
+
+    /// `FOR UPDATE SKIP LOCKED`: the rows that nobody else is at, and no waiting. `SQLite`'s one writer
+    /// needs none.
+    fn skip_locked(&self) -> &'static str {
+        if self.get_database_backend() == DbBackend::Postgres {
+            " FOR UPDATE SKIP LOCKED"
         } else {
             ""
         }

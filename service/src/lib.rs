@@ -5,19 +5,23 @@ pub mod access;
 pub mod accounts;
 pub mod attendance;
 pub mod audit;
+pub mod backup;
 pub mod change;
 pub mod classes;
 pub mod clock;
 pub mod db;
+pub mod duty;
 pub mod error;
 pub mod events;
 pub mod feedback;
 pub mod follow;
 pub mod health;
+pub mod housekeeping;
 pub mod id;
 pub mod idempotency;
 pub mod keys;
 pub mod mail;
+pub mod measure;
 pub mod media;
 pub mod organizations;
 pub mod page;
@@ -31,15 +35,17 @@ pub mod seed;
 pub mod sessions;
 pub mod statistics;
 mod text;
+pub mod trace;
 pub mod venues;
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, ModelTrait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use clock::{Clock, Entropy};
@@ -48,7 +54,8 @@ pub use entity::kinds;
 pub use error::{Error, Result, RowError};
 use events::{Announcer, Hub, Topic};
 use keys::KeyRing;
-use queue::{Wake, WakeUp};
+use kinds::JobKind;
+use queue::{Timings, Wake, WakeUp};
 pub use scope::{Scope, Viewer};
 
 /// What a process gives to the service: each part is made by the command line or by a test.
@@ -71,6 +78,8 @@ pub struct Parts {
     /// Keeps the counts of what is limited by `rates`.
     pub limiter: Arc<dyn rates::Limiter>,
     pub rates: rates::Rates,
+    /// How long entries of the audit log are kept.
+    pub audit_kept: TimeDelta,
 }
 
 /// The use cases' way to the parts. Cheap to clone.
@@ -86,6 +95,8 @@ pub struct Inner {
     hashing: accounts::Hashing,
     galleries: recognition::kept::Cache,
     turns: rates::Turns,
+    measured: measure::Kept,
+    seen: health::Kept,
 }
 
 impl Deref for Service {
@@ -105,6 +116,8 @@ impl Service {
             hashing: accounts::Hashing::new(cores),
             galleries: recognition::kept::Cache::default(),
             turns: rates::Turns::default(),
+            measured: measure::Kept::default(),
+            seen: health::Kept::default(),
             parts,
         }))
     }
@@ -128,6 +141,14 @@ impl Service {
 
     pub(crate) fn galleries(&self) -> &recognition::kept::Cache {
         &self.0.galleries
+    }
+
+    pub(crate) fn seen(&self) -> &health::Kept {
+        &self.0.seen
+    }
+
+    pub(crate) fn measured(&self) -> &measure::Kept {
+        &self.0.measured
     }
 
     pub(crate) fn turns(&self) -> &rates::Turns {
@@ -164,6 +185,7 @@ impl Service {
             service: self,
             topics: Vec::new(),
             wake_ups: Vec::new(),
+            ended: None,
             weeks: attendance::weeks::Moved::default(),
         })
     }
@@ -178,9 +200,10 @@ impl Core {
     /// The right ends with the work, not with whoever waits for it: a client that goes does not
     /// make room for another while its work still runs.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let span = tracing::Span::current();
         Ok(tokio::task::spawn_blocking(move || {
             let _core = self;
-            work()
+            span.in_scope(work)
         })
         .await?)
     }
@@ -192,6 +215,8 @@ pub(crate) struct Tx<'s> {
     service: &'s Service,
     topics: Vec<Topic>,
     wake_ups: Vec<WakeUp>,
+    /// The job that succeeds by this, and where its time went.
+    ended: Option<(JobKind, Timings)>,
     weeks: attendance::weeks::Moved,
 }
 
@@ -231,13 +256,20 @@ impl Tx<'_> {
 
     /// A commit whose answer is lost may have happened: the error is [`Error::Unavailable`], and
     /// whoever gets it must leave everything as it would be afterwards.
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(self) -> Result<()> {
+        self.commit_and_tell().instrument(tracing::info_span!("commit")).await
+    }
+
+    async fn commit_and_tell(mut self) -> Result<()> {
         attendance::weeks::write(&mut self).await?;
         self.inner.commit().await.map_err(|error| {
             tracing::warn!(%error, "a commit was not confirmed");
             Error::Unavailable("The database")
         })?;
-        self.service.announcer.announce(&self.topics);
+        if let Some((kind, timings)) = &self.ended {
+            measure::succeeded(*kind, timings);
+        }
+        tracing::info_span!("announce").in_scope(|| self.service.announcer.announce(&self.topics));
         for wake_up in self.wake_ups {
             queue::send(&self.service.wake, wake_up);
         }

@@ -2,20 +2,21 @@
 //! when something on the way does not work.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use models::{Analysis, Ask, EmbedderInfo, Vision, VisionError};
+use models::{Analysis, Ask, EmbedderInfo, Stage, Vision, VisionError};
 use service::kinds::JobKind;
 use service::queue::claims::{self, ATTEMPTS, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
+use service::recognition::{self, Crops, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Seen, SeenFace};
 use service::{Error, Service, reports};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::lease::{Held, Lease};
+use crate::measure::Counted;
 use crate::reembed::reembed;
 use crate::stages::Reporter;
 
@@ -92,8 +93,19 @@ pub async fn handle_within(
     shutdown: &CancellationToken,
     most: Duration,
 ) {
-    let span = tracing::info_span!("job", id = %claim.id.0, kind = claim.kind.word(), attempt = claim.attempts);
-    let lease = Lease::keep(service, &claim, most, shutdown);
+    // Of the highest level, so that the lines of each level have it.
+    let span = tracing::error_span!(
+        "job",
+        job_id = %claim.id.0,
+        kind = claim.kind.word(),
+        attempt = claim.attempts,
+        otel.kind = "consumer"
+    );
+    if let Some(parent) = &claim.trace {
+        service::trace::follow(&span, parent);
+    }
+    let _counted = Counted::job();
+    let lease = span.in_scope(|| Lease::keep(service, &claim, most, shutdown));
     // In a task of its own, so that a panic ends the job and not the worker.
     let mut work = tokio::spawn(
         {
@@ -307,12 +319,26 @@ async fn work(
     let photos = recognition::photos_to_read(service, claim).await?;
     begin();
     let reporter = Reporter::start(service, claim, lost);
+    // Of such a job's only photo every face's crop is kept, whoever it is.
+    let early: Arc<Mutex<Option<Crops>>> = Arc::default();
     let mut looked = Vec::with_capacity(photos.len());
     let count = photos.len();
     for (place, photo) in photos.into_iter().enumerate() {
         let key = photo.media_key.as_deref().ok_or(Error::NotFound("photo"))?;
         let bytes = fetch(service, key).await?;
-        let report = reporter.of_photo(place, count);
+        let progress = reporter.of_photo(place, count);
+        let report = {
+            let (service, claim, early) = (service.clone(), claim.clone(), early.clone());
+            move |stage: Stage<'_>| {
+                if let Stage::Embedding(faces) = stage
+                    && matches!(claim.kind, JobKind::Recognize | JobKind::Identify)
+                {
+                    let crops = faces.iter().map(|face| Bytes::from_owner(face.crop.clone())).collect();
+                    *early.lock().unwrap_or_else(PoisonError::into_inner) = Some(Crops::store(&service, &claim, crops));
+                }
+                progress(stage);
+            }
+        };
         let seen = look(models.clone(), bytes, ask.clone(), held.clone(), report).await;
         let seen = match (seen, claim.kind) {
             (Ok(seen), _) => Some(seen),
@@ -322,7 +348,7 @@ async fn work(
         };
         looked.push(EnrolledPhoto { photo, seen });
     }
-    reporter.matching().await;
+    reporter.matching();
     if claim.kind == JobKind::Enrol {
         return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
     }
@@ -333,14 +359,15 @@ async fn work(
     else {
         return Err(Stop::Service(Error::NotFound("photo")));
     };
+    let early = early.lock().unwrap_or_else(PoisonError::into_inner).take();
     match claim.kind {
-        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await?,
+        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen, early).await?,
         JobKind::CheckIn => {
             if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
                 return Err(Stop::Refused(failure));
             }
         }
-        _ => recognition::identify(service, claim, &embedder, &photo, seen).await?,
+        _ => recognition::identify(service, claim, &embedder, &photo, seen, early).await?,
     }
     Ok(())
 }
@@ -368,7 +395,8 @@ async fn no_longer(held: &(impl Fn() -> Held + Sync)) -> Stop {
 }
 
 pub(crate) async fn fetch(service: &Service, key: &str) -> Result<Bytes, Stop> {
-    let fetched = timeout(FETCHING, service.media.get(key)).await;
+    let got = service.media.get(key).instrument(tracing::info_span!("fetch"));
+    let fetched = timeout(FETCHING, got).await;
     Ok(fetched.unwrap_or(Err(Error::Unavailable("The media store")))?)
 }
 
@@ -378,14 +406,23 @@ pub(crate) async fn look(
     bytes: Bytes,
     ask: Ask,
     held: impl Fn() -> Held + Send + Sync + Clone + 'static,
-    report: impl Fn(models::Stage) + Send + Sync + 'static,
+    report: impl Fn(Stage<'_>) + Send + Sync + 'static,
 ) -> Result<Seen, Stop> {
     let holds = held.clone();
+    let span = Span::current();
     let analysis = tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
+        // Each stage ends where the next one begins.
+        let stage_span = Mutex::new(Span::none());
         models.analyse(&bytes, &ask, &|stage| {
             if holds() != Held::Yes {
                 return ControlFlow::Break(());
             }
+            *stage_span.lock().unwrap_or_else(PoisonError::into_inner) = match stage {
+                Stage::Decoding => tracing::info_span!("decode"),
+                Stage::Detecting => tracing::info_span!("detect"),
+                Stage::Embedding(_) => tracing::info_span!("embed"),
+            };
             report(stage);
             ControlFlow::Continue(())
         })
@@ -412,7 +449,8 @@ pub(crate) async fn look(
     }
 }
 
-fn seen(analysis: Analysis) -> Seen {
+/// What the models saw, in the words of the service.
+pub fn seen(analysis: Analysis) -> Seen {
     Seen {
         width: analysis.width,
         height: analysis.height,
@@ -440,7 +478,7 @@ fn seen(analysis: Analysis) -> Seen {
                 too_small: face.too_small,
                 embedding: face.embedding,
                 liveness: face.liveness,
-                crop: face.crop.into(),
+                crop: Bytes::from_owner(face.crop),
             })
             .collect(),
     }

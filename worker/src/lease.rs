@@ -8,6 +8,7 @@ use service::Service;
 use service::queue::claims::{self, Claim, LEASE};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 /// How long what is running may go on after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -57,14 +58,15 @@ impl Lease {
             }
         };
         let ended = done.clone();
-        tokio::spawn(async move {
+        let kept = async move {
             // It is still this worker's until it has stopped.
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = keeper => {}
                 () = late => {}
             }
-        });
+        };
+        tokio::spawn(kept.in_current_span());
         Self {
             state,
             begun,

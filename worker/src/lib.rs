@@ -2,7 +2,9 @@
 //! write what was seen. No rule of attendance lives here.
 
 mod handle;
+mod housekeeping;
 mod lease;
+mod measure;
 mod post;
 pub mod queue;
 mod reembed;
@@ -12,19 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use models::Vision;
-use service::queue::claims::{ATTEMPTS, Claim};
+use service::queue::claims::ATTEMPTS;
 use service::queue::{WakeUp, claims, nodes};
-use service::{Service, accounts, idempotency, mail, media, organizations, reports, sessions};
+use service::{Service, duty, organizations, sessions};
 use tokio::sync::{RwLock, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use handle::{handle, handle_within};
+pub use handle::{handle, handle_within, seen};
+use measure::Counted;
+pub use measure::register;
 use queue::Consumer;
 
-/// Between two looks at what is over: erased objects, codes that ran out, old mail.
-const SWEEP: Duration = Duration::from_secs(30);
 /// Between two looks at which sessions begin or end.
 const BELL: Duration = Duration::from_secs(1);
 
@@ -40,10 +43,17 @@ pub async fn run(
     slots: usize,
     shutdown: CancellationToken,
 ) {
+    let _counted = Counted::slots(slots);
     let node = service.new_id();
-    let post = tokio::spawn(post::run(service.clone(), shutdown.clone()));
-    let bell = tokio::spawn(ring(service.clone(), shutdown.clone()));
-    let keep = tokio::spawn(keep(service.clone(), node, vision.clone(), slots, shutdown.clone()));
+    let on_duty = [
+        on_duty("post", &service, &shutdown, post::run),
+        on_duty("bell", &service, &shutdown, ring),
+        on_duty("broom", &service, &shutdown, housekeeping::run),
+        on_duty("beat", &service, &shutdown, {
+            let vision = vision.clone();
+            move |service, shutdown| keep(service, node, vision.clone(), slots, shutdown)
+        }),
+    ];
     // Held together by jobs that run beside each other, by one alone that must run by itself.
     let gate = Arc::new(RwLock::new(()));
     let handler = {
@@ -51,7 +61,7 @@ pub async fn run(
         move |_: WakeUp| drain(service.clone(), vision.clone(), gate.clone(), shutdown.clone())
     };
     consumer.run(slots, shutdown, handler).await;
-    for (what, work) in [("beat", keep), ("post", post), ("bell", bell)] {
+    for (what, work) in on_duty {
         if let Err(error) = work.await {
             tracing::error!(%error, what, "a worker's duty ended");
         }
@@ -59,6 +69,18 @@ pub async fn run(
     if let Err(error) = nodes::leave(&service, node).await {
         tracing::debug!(%error, "the worker left without a word");
     }
+}
+
+/// What goes on beside the jobs until `shutdown`, with its name.
+fn on_duty<F: Future<Output = ()> + Send + 'static>(
+    what: &'static str,
+    service: &Service,
+    shutdown: &CancellationToken,
+    work: impl Fn(Service, CancellationToken) -> F + Send + 'static,
+) -> (&'static str, JoinHandle<()>) {
+    let (service, shutdown) = (service.clone(), shutdown.clone());
+    let work = duty::keep(what, move || work(service.clone(), shutdown.clone()));
+    (what, tokio::spawn(work))
 }
 
 /// Claims and handles jobs until none is left: the best of all, whatever woke us.
@@ -69,37 +91,34 @@ async fn drain(service: Service, vision: VisionReceiver, gate: Arc<RwLock<()>>, 
             return;
         };
         let among_others = gate.read().await;
-        match claims::claim(&service).await {
+        let claimed = match claims::claim_beside(&service).await {
             Ok(Some(claim)) if claim.attempts < ATTEMPTS => {
                 handle(&service, claim, models, &shutdown).await;
+                Ok(())
             }
-            Ok(Some(suspect)) => {
+            Ok(Some(_)) => {
                 drop(among_others);
-                if let Err(error) = alone(&service, &suspect, models, &gate, &shutdown).await {
-                    tracing::warn!(%error, "a job stays ours until its lease runs out");
-                    return;
-                }
+                alone(&service, models, &gate, &shutdown).await
             }
             Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "cannot claim a job; the dispatcher will wake us again");
-                return;
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = claimed {
+            tracing::warn!(%error, "cannot claim a job; the dispatcher will wake us again");
+            return;
         }
     }
 }
 
 /// A job that may have ended its worker twice runs with nothing beside it: when it does so again, it
-/// takes no other job's last attempt with it. So it goes back while this worker becomes quiet, and
+/// takes no other job's last attempt with it. So it stays where it is while this worker becomes quiet, and
 /// then the best job, it or another, is taken alone.
 async fn alone(
     service: &Service,
-    suspect: &Claim,
     models: Arc<dyn Vision>,
     gate: &RwLock<()>,
     shutdown: &CancellationToken,
 ) -> service::Result<()> {
-    claims::release(service, suspect, Duration::ZERO, true).await?;
     let _quiet = gate.write().await;
     if let Some(claim) = claims::claim(service).await? {
         handle(service, claim, models, shutdown).await;
@@ -124,27 +143,12 @@ async fn ring(service: Service, shutdown: CancellationToken) {
 async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: usize, shutdown: CancellationToken) {
     let mut tick = interval(nodes::BEAT);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut sweep = interval(SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut waits_for_models = true;
     let mut is_known = false;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
-            _ = sweep.tick() => {
-                let swept = async {
-                    mail::sweep(&service).await;
-                    accounts::sweep(&service).await?;
-                    reports::sweep(&service).await?;
-                    idempotency::sweep(&service).await?;
-                    media::remove_discarded(&service).await
-                };
-                if let Err(error) = swept.await {
-                    tracing::debug!(%error, "what is over stays for a while");
-                }
-                continue;
-            }
             changed = vision.changed(), if waits_for_models => waits_for_models = changed.is_ok(),
         }
         let models = vision.borrow().clone();

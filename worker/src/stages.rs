@@ -6,7 +6,7 @@ use service::Service;
 use service::kinds::JobStage;
 use service::queue::claims::{self, Claim};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// The share of a job that its photos take; the rest is matching and writing.
 const LOOKING: f64 = 0.75;
@@ -16,7 +16,6 @@ const WAITING: usize = 8;
 #[derive(Debug)]
 pub struct Reporter {
     reports: mpsc::Sender<(JobStage, f64)>,
-    writer: JoinHandle<()>,
 }
 
 impl Reporter {
@@ -24,7 +23,7 @@ impl Reporter {
     pub fn start(service: &Service, claim: &Claim, lost: impl Fn() + Send + Sync + 'static) -> Self {
         let (reports, mut waiting) = mpsc::channel::<(JobStage, f64)>(WAITING);
         let (service, claim) = (service.clone(), claim.clone());
-        let writer = tokio::spawn(async move {
+        let written = async move {
             while let Some(mut latest) = waiting.recv().await {
                 while let Ok(later) = waiting.try_recv() {
                     latest = later;
@@ -35,12 +34,13 @@ impl Reporter {
                     Err(error) => tracing::debug!(%error, "progress was not written"),
                 }
             }
-        });
-        Self { reports, writer }
+        };
+        tokio::spawn(written.in_current_span());
+        Self { reports }
     }
 
     /// Reports for the photo at `place` of `photos`.
-    pub fn of_photo(&self, place: usize, photos: usize) -> impl Fn(Stage) + Send + Sync + use<> {
+    pub fn of_photo(&self, place: usize, photos: usize) -> impl Fn(Stage<'_>) + Send + Sync + use<> {
         let reports = self.reports.clone();
         let share = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
         let (done, all) = (share(place), share(photos.max(1)));
@@ -48,17 +48,14 @@ impl Reporter {
             let (stage, part) = match stage {
                 Stage::Decoding => (JobStage::Decoding, 0.05),
                 Stage::Detecting => (JobStage::Detecting, 0.35),
-                Stage::Embedding => (JobStage::Embedding, 0.65),
+                Stage::Embedding(_) => (JobStage::Embedding, 0.65),
             };
             let _ = reports.try_send((stage, LOOKING * (done + part) / all));
         }
     }
 
-    /// The photos are looked through; ends when this was written, so that no late report
-    /// follows the job's result.
-    pub async fn matching(self) {
-        let _ = self.reports.send((JobStage::Matching, 0.8)).await;
-        drop(self.reports);
-        let _ = self.writer.await;
+    /// The photos are looked through. A report that comes after the job's result changes nothing.
+    pub fn matching(self) {
+        let _ = self.reports.try_send((JobStage::Matching, 0.8));
     }
 }

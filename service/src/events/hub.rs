@@ -11,12 +11,12 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Topic;
-use crate::Service;
 use crate::attendance::stream::{self, Event};
 use crate::id::{JobId, OrganizationId, SessionId};
 use crate::queue::{self, Job};
 use crate::sessions::Session;
 use crate::sessions::watch::Watcher;
+use crate::{Service, duty};
 
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that a subscriber may be behind before it must read for itself: more than a class that
@@ -139,7 +139,7 @@ where
 
 async fn watch_session(service: Service, id: SessionId, start: i64, channel: Weak<broadcast::Sender<Arc<Event>>>) {
     let last = tokio::sync::Mutex::new(start);
-    whenever(&service, Topic::Session(id), || async {
+    let look = || async {
         let Some(channel) = channel.upgrade() else { return false };
         let mut last = last.lock().await;
         match stream::look(&service, id, *last).await {
@@ -152,8 +152,8 @@ async fn watch_session(service: Service, id: SessionId, start: i64, channel: Wea
             Err(error) => tracing::debug!(%error, session = %id.0, "cannot look for events"),
         }
         true
-    })
-    .await;
+    };
+    duty::keep("session", || whenever(&service, Topic::Session(id), look)).await;
 }
 
 async fn watch_sessions(
@@ -163,7 +163,7 @@ async fn watch_sessions(
     channel: Weak<broadcast::Sender<Arc<Session>>>,
 ) {
     let watcher = tokio::sync::Mutex::new(watcher);
-    whenever(&service, Topic::Sessions(id), || async {
+    let look = || async {
         let Some(channel) = channel.upgrade() else { return false };
         match watcher.lock().await.look(&service).await {
             Ok(changed) => {
@@ -174,12 +174,12 @@ async fn watch_sessions(
             Err(error) => tracing::debug!(%error, organization = %id.0, "cannot look for sessions"),
         }
         true
-    })
-    .await;
+    };
+    duty::keep("sessions", || whenever(&service, Topic::Sessions(id), look)).await;
 }
 
 async fn watch_job(service: Service, id: JobId, channel: Weak<watch::Sender<Option<Arc<Job>>>>) {
-    whenever(&service, Topic::Job(id), || async {
+    let look = || async {
         let Some(channel) = channel.upgrade() else { return false };
         match queue::read(&service, id).await {
             Ok(Some(job)) => {
@@ -195,6 +195,6 @@ async fn watch_job(service: Service, id: JobId, channel: Weak<watch::Sender<Opti
             Err(error) => tracing::debug!(%error, job = %id.0, "cannot look at a job"),
         }
         true
-    })
-    .await;
+    };
+    duty::keep("job", || whenever(&service, Topic::Job(id), look)).await;
 }

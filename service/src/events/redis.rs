@@ -1,13 +1,15 @@
 //! Announcements over Redis pub/sub. A Redis that is away costs promptness, nothing else: both
 //! halves reconnect for ever, and nobody waits for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Mutex, broadcast, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::{Announcer, BACKLOG, Topic};
+use crate::duty;
 
 const RECONNECT: Duration = Duration::from_millis(500);
 /// A connection that was cut off without a word is noticed after so long.
@@ -26,8 +28,17 @@ impl RedisAnnouncer {
         let client = redis::Client::open(url)?;
         let (outgoing, waiting) = mpsc::channel(BACKLOG);
         let incoming = broadcast::Sender::new(BACKLOG);
-        tokio::spawn(publish(client.clone(), channel.to_owned(), waiting));
-        tokio::spawn(listen(client, channel.to_owned(), incoming.clone()));
+        let waiting = Arc::new(Mutex::new(waiting));
+        let publish = {
+            let (client, channel) = (client.clone(), channel.to_owned());
+            move || publish(client.clone(), channel.clone(), Arc::clone(&waiting))
+        };
+        let listen = {
+            let (channel, incoming) = (channel.to_owned(), incoming.clone());
+            move || listen(client.clone(), channel.clone(), incoming.clone())
+        };
+        tokio::spawn(duty::keep("publish", publish));
+        tokio::spawn(duty::keep("listen", listen));
         Ok(Self { outgoing, incoming })
     }
 }
@@ -45,7 +56,8 @@ impl Announcer for RedisAnnouncer {
     }
 }
 
-async fn publish(client: redis::Client, channel: String, mut waiting: mpsc::Receiver<Topic>) {
+async fn publish(client: redis::Client, channel: String, waiting: Arc<Mutex<mpsc::Receiver<Topic>>>) {
+    let mut waiting = waiting.lock().await;
     let mut connection = None;
     while let Some(topic) = waiting.recv().await {
         if connection.is_none() {

@@ -10,7 +10,7 @@ use crate::events::Topic;
 use crate::id::JobId;
 use crate::kinds::{JobKind, JobStatus};
 use crate::scope::{Scope, Viewer};
-use crate::{Service, Tx, access, audit, classes};
+use crate::{Service, Tx, access, audit, classes, measure};
 
 /// An organization's jobs of a kind that have not succeeded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -183,6 +183,7 @@ pub async fn cancel(service: &Service, scope: &Scope, id: JobId) -> Result<Job> 
     audit::record(&tx, viewer, "cancelJob", ("Job", id.0), job.kind.word()).await?;
     tx.announce(Topic::Job(id));
     tx.commit().await?;
+    measure::ended(job.kind, JobStatus::Cancelled);
     find(service, scope, id).await
 }
 

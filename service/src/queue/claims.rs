@@ -11,8 +11,8 @@ use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::id::{ClassId, JobId, OrganizationId, PersonId, SessionId};
-use crate::kinds::{JobKind, JobStage};
-use crate::{Service, Tx};
+use crate::kinds::{JobKind, JobStage, JobStatus};
+use crate::{Service, Tx, measure};
 
 /// A worker that says nothing for so long has lost its job.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -31,6 +31,8 @@ pub struct Claim {
     pub class_id: Option<ClassId>,
     pub person_id: Option<PersonId>,
     pub payload: serde_json::Value,
+    /// The trace of whoever asked for it: see [`crate::trace`].
+    pub trace: Option<String>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     /// The embedder of the organization's gallery as it was at the claim: the job keeps to it.
@@ -79,7 +81,7 @@ pub(crate) fn later(service: &Service, values: &mut Values, by: Duration) -> Str
 }
 
 /// A while ago, as [`now`].
-pub(super) fn earlier(service: &Service, values: &mut Values, by: Duration) -> String {
+pub(crate) fn earlier(service: &Service, values: &mut Values, by: Duration) -> String {
     if service.db.is_postgres() {
         format!("(now() - make_interval(secs => {}))", values.push(by.as_secs_f64()))
     } else {
@@ -105,6 +107,17 @@ pub(super) fn since(job: &str) -> String {
 /// Takes the best waiting job: by priority, then of the organization with the fewest running, then of the one
 /// whose turn is longest ago, then the oldest.
 pub async fn claim(service: &Service) -> Result<Option<Claim>> {
+    take(service, false).await
+}
+
+/// The same for a worker that works on others meanwhile. A job's last attempt is not begun: such a job is answered as
+/// if it were, with that number of attempts, and is left in the queue without having spent it. Whoever is answered
+/// so becomes quiet and then claims.
+pub async fn claim_beside(service: &Service) -> Result<Option<Claim>> {
+    take(service, true).await
+}
+
+async fn take(service: &Service, beside: bool) -> Result<Option<Claim>> {
     let mut values = Values::default();
     let now = now(service, &mut values);
     let until = later(service, &mut values, LEASE);
@@ -113,18 +126,26 @@ pub async fn claim(service: &Service) -> Result<Option<Claim>> {
     } else {
         ""
     };
+    // In one statement: were it claimed and put back, it would be lost with whatever ends the worker in between.
+    let begins = if beside {
+        format!("attempts + 1 < {ATTEMPTS}")
+    } else {
+        "TRUE".into()
+    };
     // The status stands in words as well, so that the index of waiting jobs is seen to serve.
     let sql = format!(
-        "UPDATE job SET status = 'RUNNING', stage = 'WAITING', fence = fence + 1, attempts = attempts + 1, \
-         lease_until = {until}, started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
+        "UPDATE job SET status = CASE WHEN {begins} THEN 'RUNNING' ELSE 'QUEUED' END, stage = 'WAITING', \
+         fence = fence + 1, attempts = CASE WHEN {begins} THEN attempts + 1 ELSE attempts END, \
+         lease_until = CASE WHEN {begins} THEN {until} END, started_at = COALESCE(started_at, {now}), progress = 0, revision = revision + 1 \
          WHERE id = (SELECT j.id FROM job j LEFT JOIN (SELECT organization_id, COUNT(*) AS jobs FROM job \
          WHERE status = 'RUNNING' AND lease_until >= {now} GROUP BY organization_id) busy ON busy.organization_id = j.organization_id \
          LEFT JOIN queue_turn t ON t.organization_id = j.organization_id \
          WHERE j.status IN ('QUEUED', 'RUNNING') AND {} \
          ORDER BY j.priority, COALESCE(busy.jobs, 0), t.claimed_at IS NOT NULL, t.claimed_at, {} \
          LIMIT 1 {skip}) AND {} \
-         RETURNING id, organization_id, kind, fence, attempts, submitted_by, session_id, class_id, person_id, \
-         payload, created_at, started_at, \
+         RETURNING id, organization_id, kind, fence, \
+         CASE WHEN status = 'RUNNING' THEN attempts ELSE attempts + 1 END AS attempts, submitted_by, session_id, class_id, person_id, \
+         payload, trace, created_at, started_at, \
          (SELECT g.model FROM gallery g WHERE g.organization_id = job.organization_id) AS gallery_model, \
          (SELECT o.require_liveness FROM organization o WHERE o.id = job.organization_id) AS requires_liveness",
         claimable("j", &now),
@@ -188,7 +209,7 @@ pub async fn renew(service: &Service, claim: &Claim) -> Result<bool> {
     .await
 }
 
-/// Tells how far the job is, 0 to 1 and never falling; false where the lease was lost.
+/// Tells how far the job is, 0 to 1 and never falling, nor its stage; false where the lease was lost.
 pub async fn progress(service: &Service, claim: &Claim, stage: JobStage, progress: f64) -> Result<bool> {
     let kept = change(service, claim, |values| come_to(service, values, stage, progress)).await?;
     service.announcer.announce(&[Topic::Job(claim.id)]);
@@ -199,7 +220,8 @@ fn come_to(service: &Service, values: &mut Values, stage: JobStage, progress: f6
     let until = later(service, values, LEASE);
     let (stage, progress) = (values.push(stage), values.push(progress));
     format!(
-        "stage = {stage}, progress = CASE WHEN progress > {progress} THEN progress ELSE {progress} END, \
+        "stage = CASE WHEN progress > {progress} THEN stage ELSE {stage} END, \
+         progress = CASE WHEN progress > {progress} THEN progress ELSE {progress} END, \
          lease_until = {until}, revision = revision + 1"
     )
 }
@@ -207,7 +229,7 @@ fn come_to(service: &Service, values: &mut Values, stage: JobStage, progress: f6
 /// Puts a job back. Where the worker is not to blame (shutdown, database or store away) the
 /// attempt is given back.
 pub async fn release(service: &Service, claim: &Claim, after: Duration, blameless: bool) -> Result<()> {
-    change(service, claim, |values| {
+    let released = change(service, claim, |values| {
         let due = later(service, values, after);
         let back = i32::from(blameless);
         format!(
@@ -216,12 +238,15 @@ pub async fn release(service: &Service, claim: &Claim, after: Duration, blameles
         )
     })
     .await?;
+    if released {
+        measure::put_back(claim.kind, blameless);
+    }
     service.announcer.announce(&[Topic::Job(claim.id)]);
     Ok(())
 }
 
 pub async fn fail(service: &Service, claim: &Claim, failure: &Failure) -> Result<()> {
-    change(service, claim, |values| {
+    let failed = change(service, claim, |values| {
         let finished = values.push(service.now());
         let (code, message) = (values.push(failure.code), values.push(failure.message.clone()));
         let retryable = values.push(failure.retryable);
@@ -231,13 +256,17 @@ pub async fn fail(service: &Service, claim: &Claim, failure: &Failure) -> Result
         )
     })
     .await?;
+    if failed {
+        measure::ended(claim.kind, JobStatus::Failed);
+    }
     service.announcer.announce(&[Topic::Job(claim.id)]);
     Ok(())
 }
 
 #[derive(FromQueryResult)]
-struct Id {
+struct Exhausted {
     id: JobId,
+    kind: JobKind,
 }
 
 /// Fails the jobs that ended their worker too often; answers how many.
@@ -249,9 +278,12 @@ pub async fn fail_exhausted(service: &Service) -> Result<usize> {
         "UPDATE job SET status = 'FAILED', lease_until = NULL, error_code = 'INTERNAL', \
          error_message = 'Working on this stopped the worker {ATTEMPTS} times; it is not tried again', \
          error_retryable = TRUE, finished_at = {finished}, revision = revision + 1 \
-         WHERE status = 'RUNNING' AND lease_until < {now} AND attempts >= {ATTEMPTS} RETURNING id"
+         WHERE status = 'RUNNING' AND lease_until < {now} AND attempts >= {ATTEMPTS} RETURNING id, kind"
     );
-    let failed: Vec<Id> = service.db.writer().all(&sql, values.done()).await?;
+    let failed: Vec<Exhausted> = service.db.writer().all(&sql, values.done()).await?;
+    for job in &failed {
+        measure::ended(job.kind, JobStatus::Failed);
+    }
     let topics: Vec<Topic> = failed.iter().map(|f| Topic::Job(f.id)).collect();
     service.announcer.announce(&topics);
     Ok(failed.len())
@@ -285,7 +317,9 @@ pub(crate) async fn complete(tx: &mut Tx<'_>, claim: &Claim) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn record_timings(tx: &Tx<'_>, claim: &Claim, timings: &Timings) -> Result<()> {
+/// Writes where the time of a job went, and has it measured once that is committed.
+pub(crate) async fn record_timings(tx: &mut Tx<'_>, claim: &Claim, timings: &Timings) -> Result<()> {
+    tx.ended = Some((claim.kind, *timings));
     tx.run(
         "UPDATE job SET timings = $1 WHERE id = $2",
         vec![serde_json::to_value(timings)?.into(), claim.id.into()],

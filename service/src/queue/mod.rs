@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod claims;
+pub(crate) mod depth;
 pub mod nodes;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::db::{Sql, Values};
@@ -20,7 +22,7 @@ use crate::id::{ClassId, JobId, OrganizationId, PersonId, SessionId};
 use crate::kinds::{JobKind, JobStage, JobStatus};
 use crate::page::{self, KeyKind, Order, Page, PageRequest, Placed, SortKey};
 use crate::scope::Scope;
-use crate::{Service, Tx, access};
+use crate::{Service, Tx, access, trace};
 
 /// Told to workers after a commit: there is work. What it was about is for the trace alone, for the
 /// worker takes whatever is best.
@@ -45,13 +47,14 @@ pub trait Wake: Send + Sync + std::fmt::Debug {
 pub(crate) fn send(wake: &Arc<dyn Wake>, wake_up: WakeUp) {
     const LIMIT: Duration = Duration::from_secs(3);
     let wake = wake.clone();
-    tokio::spawn(async move {
+    let sent = async move {
         match tokio::time::timeout(LIMIT, wake.wake(wake_up)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a wake-up was lost"),
             Err(_) => tracing::debug!("a wake-up was lost: no answer in time"),
         }
-    });
+    };
+    tokio::spawn(sent.in_current_span());
 }
 
 #[derive(Clone, Debug, PartialEq, FromQueryResult)]
@@ -152,6 +155,7 @@ pub(crate) fn announce_all(tx: &mut Tx<'_>, jobs: impl Iterator<Item = JobId>) {
 /// Inserts the job in the caller's transaction and wakes a worker after its commit.
 pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
     let id = JobId(tx.service.new_id());
+    let trace = trace::of(&Span::current());
     tx.insert(vec![entity::job::Model {
         id: id.0,
         organization_id: new.organization.0,
@@ -167,7 +171,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
         lease_until: None,
         payload_version: PAYLOAD_VERSION,
         payload: new.payload,
-        trace: None,
+        trace: trace.clone(),
         revision: 0,
         error_code: None,
         error_message: None,
@@ -186,7 +190,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, new: NewJob) -> Result<JobId> {
     tx.wake(WakeUp {
         kind: new.kind,
         job: Some(id),
-        trace: None,
+        trace,
     });
     Ok(id)
 }

@@ -11,6 +11,7 @@ use super::claims::{claimable, earlier, fail_exhausted, later, now};
 use crate::Service;
 use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
+use crate::housekeeping::Turn;
 use crate::kinds::JobKind;
 
 /// How often a worker says that it lives, and the dispatcher looks.
@@ -18,6 +19,8 @@ pub const BEAT: Duration = Duration::from_secs(2);
 /// A worker that was not heard of for so long is gone.
 pub const ALIVE: Duration = Duration::from_secs(10);
 const FORGOTTEN: Duration = Duration::from_hours(1);
+/// Whoever had their turn so long ago comes no later than who never had one.
+const OLD_TURN: Duration = Duration::from_hours(24);
 const DUTY: &str = "dispatcher";
 
 /// Says that a worker lives with so many slots, none while its models are missing, and whether it
@@ -100,7 +103,6 @@ pub async fn dispatch(service: &Service, node: Uuid) -> Result<usize> {
     );
     let waiting: Vec<Waiting> = db.all(&sql, values.done()).await?;
     if waiting.is_empty() {
-        forget_the_gone(service).await?;
         return Ok(0);
     }
     let mut values = Values::default();
@@ -149,10 +151,16 @@ pub(crate) async fn living(service: &Service) -> Result<Vec<Living>> {
     service.db.reader().all(&sql, values.done()).await
 }
 
-async fn forget_the_gone(service: &Service) -> Result<()> {
-    let mut values = Values::default();
-    let before = earlier(service, &mut values, FORGOTTEN);
-    let sql = format!("DELETE FROM worker_node WHERE seen_at < {before}");
-    service.db.writer().run(&sql, values.done()).await?;
-    Ok(())
+/// Removes the rows of workers that were not heard of for an hour, of duties that nobody took up again
+/// and of turns so old that they are as good as none; answers how many.
+pub(crate) async fn forget_the_gone(service: &Service, turn: &Turn<'_>) -> Result<u64> {
+    let before = |column: &'static str, age: Duration| {
+        move |values: &mut Values| format!("{column} < {}", earlier(service, values, age))
+    };
+    let workers = turn.clear("worker_node", "id", before("seen_at", FORGOTTEN)).await?;
+    let duties = turn.clear("lease", "name", before("until", FORGOTTEN)).await?;
+    let turns = turn
+        .clear("queue_turn", "organization_id", before("claimed_at", OLD_TURN))
+        .await?;
+    Ok(workers + duties + turns)
 }

@@ -36,4 +36,14 @@ pub trait Limiter: Send + Sync + Debug {
     /// How long until all of these have room: zero is yes. Always answers: a limiter that has lost
     /// its store counts by itself. Each pair of bucket and subject comes once at most.
     async fn apply(&self, deed: Deed, now: DateTime<Utc>, asks: &[Ask]) -> Duration;
+
+    /// Whether it counts at a server, which may be away.
+    fn has_server(&self) -> bool {
+        false
+    }
+
+    /// Whether its server answers now.
+    async fn answers(&self) -> bool {
+        true
+    }
 }

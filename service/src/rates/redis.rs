@@ -16,6 +16,8 @@ use super::memory::MemoryLimiter;
 
 /// For connection and answer together; a request waits no longer for its count.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// For the same, where nobody's request waits for it.
+const PROBE: Duration = Duration::from_secs(2);
 /// A Redis that didn't answer is left alone for so long.
 const RESPITE: Duration = Duration::from_secs(1);
 /// Between two lines in the log about it.
@@ -140,5 +142,30 @@ impl Limiter for RedisLimiter {
             }
         }
         self.meanwhile.apply(deed, now, asks).await
+    }
+
+    fn has_server(&self) -> bool {
+        true
+    }
+
+    async fn answers(&self) -> bool {
+        let ping = async {
+            let mut connection = self.connection().await?;
+            redis::cmd("PING").exec_async(&mut connection).await
+        };
+        match timeout(PROBE, ping).await {
+            Ok(Ok(())) => {
+                self.answered();
+                true
+            }
+            Ok(Err(error)) => {
+                self.failed(&error.to_string());
+                false
+            }
+            Err(_) => {
+                self.failed("no answer in time");
+                false
+            }
+        }
     }
 }
