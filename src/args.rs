@@ -59,14 +59,25 @@ pub(crate) enum Command {
     Seed(Seed),
     /// Enrols the students of a class from photos: one folder a student, named by roll number
     Enrol(Enrol),
-    /// Asks the API that listens at MUSTER_LISTEN whether it is ready, for container health checks
-    Health,
+    /// Clears away what is over, all of it now, and says what was done; workers do the same by themselves
+    Housekeeping(Housekeeping),
+    /// Copies database and photos of the embedded default into one file, also while a server runs
+    Backup(Backup),
+    /// Puts what `muster backup` copied into an empty data folder
+    Restore(Restore),
+    /// Asks a server of this machine whether it is ready, for container health checks
+    Health(Health),
 }
 
 impl Command {
-    /// Whether the command stays and works, rather than doing one thing and ending.
-    pub const fn serves(&self) -> bool {
-        matches!(self, Self::Up | Self::Api | Self::Worker)
+    /// As what the command stays and works, rather than doing one thing and ending.
+    pub const fn serves(&self) -> Option<&'static str> {
+        match self {
+            Self::Up => Some("up"),
+            Self::Api => Some("api"),
+            Self::Worker => Some("worker"),
+            _ => None,
+        }
     }
 }
 
@@ -182,6 +193,37 @@ pub(crate) struct Calibrate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Housekeeping {
+    /// Only show when each chore was last done
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Put the secret into the archive too: whoever has the file can then read every enrolled face
+    #[arg(long)]
+    pub with_key: bool,
+    /// The archive to make; nothing may be there yet
+    #[arg(value_name = "FILE")]
+    pub file: std::path::PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Where it listens, such as a worker's MUSTER_METRICS_LISTEN; by default MUSTER_LISTEN
+    #[arg(value_name = "ADDRESS:PORT")]
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// An archive that `muster backup` made
+    #[arg(value_name = "FILE")]
+    pub file: std::path::PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NewAdmin {
     /// The organization's name
     #[arg(long, value_name = "NAME")]
@@ -215,10 +257,13 @@ mod tests {
     fn help_shows_every_setting_and_command() {
         let every = [
             "MUSTER_LISTEN",
+            "MUSTER_METRICS_LISTEN",
             "MUSTER_DATA_DIR",
             "DATABASE_URL",
+            "DATABASE_URL_FILE",
             "REDIS_URL",
             "MUSTER_MEDIA_URL",
+            "AWS_SECRET_ACCESS_KEY_FILE",
             "MUSTER_MODELS_DIR",
             "MUSTER_MODELS_MIRROR",
             "MUSTER_MODEL_CATALOG",
@@ -230,16 +275,20 @@ mod tests {
             "MUSTER_SECRET_KEY_FILE",
             "MUSTER_SECRET_KEYS_OLD",
             "SMTP_URL",
+            "SMTP_URL_FILE",
             "MUSTER_SMTP_CA_FILE",
             "MUSTER_MAIL_FROM",
             "MUSTER_LOG",
             "MUSTER_LOG_FORMAT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
             "MUSTER_WORKERS",
             "MUSTER_PUBLIC_URL",
             "MUSTER_OPEN_REGISTRATION",
+            "MUSTER_AUDIT_DAYS",
             "MUSTER_NAMESPACE",
             "MUSTER_LOGINS_PER_MINUTE",
             "MUSTER_UPLOADS_PER_MINUTE",
+            "MUSTER_REQUESTS_AT_ONCE",
             "MUSTER_TRUSTED_PROXIES",
             "MUSTER_CORS_ORIGINS",
             "MUSTER_INTROSPECTION",
@@ -262,6 +311,9 @@ mod tests {
             "admin",
             "calibrate",
             "enrol",
+            "housekeeping",
+            "backup",
+            "restore",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use migration::{Migrator, MigratorTrait};
+use migration::{Migrator, MigratorTrait, Standing};
 use service::db::Db;
 
 use crate::secret::{database_file, key_ring, private_file};
@@ -39,7 +39,7 @@ pub(crate) fn why(error: &service::Error) -> String {
 }
 
 /// The driver decodes percent signs in an address, so whatever is not plain is written with them.
-fn sqlite_url(file: &Path) -> String {
+pub(crate) fn sqlite_url(file: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
 
     let mut url = String::from("sqlite://");
@@ -68,11 +68,13 @@ pub(crate) async fn migrate(settings: Settings) -> Outcome {
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<usize, Failure> {
     let mut pauses = AGAIN.iter();
     loop {
-        let behind = behind(db).await;
-        let problem = match behind {
-            Ok(0) => return Ok(0),
-            Ok(behind) => match Migrator::up(db.writer(), None).await {
-                Ok(()) => return Ok(behind),
+        let problem = match standing(db).await {
+            Ok(standing) if standing.missing.is_empty() => {
+                usable(&standing)?;
+                return Ok(0);
+            }
+            Ok(standing) => match Migrator::up(db.writer(), None).await {
+                Ok(()) => return Ok(standing.missing.len()),
                 Err(error) => error.to_string(),
             },
             Err(problem) => problem,
@@ -88,22 +90,37 @@ pub(crate) async fn bring_up_to_date(db: &Db) -> Result<usize, Failure> {
     }
 }
 
-/// How many migrations the database lacks.
-async fn behind(db: &Db) -> Result<usize, String> {
-    Migrator::get_pending_migrations(db.writer())
-        .await
-        .map(|pending| pending.len())
-        .map_err(|error| error.to_string())
+/// The schema of the database beside the one that this program knows.
+pub(crate) async fn standing(db: &Db) -> Result<Standing, String> {
+    Standing::of(db.writer()).await.map_err(|error| error.to_string())
 }
 
 /// Where many processes share a database, an operator decides when its schema changes.
 pub(crate) async fn require_up_to_date(db: &Db) -> Outcome {
-    match behind(db).await.map_err(Failure::Failed)? {
-        0 => Ok(()),
-        _ => Err(Failure::failed(
-            "the database's schema is behind this version; run `muster migrate`",
-        )),
+    let standing = standing(db).await.map_err(Failure::Failed)?;
+    if standing.missing.is_empty() {
+        return usable(&standing);
     }
+    Err(Failure::failed(
+        "the database's schema is behind this version; run `muster migrate`",
+    ))
+}
+
+/// A newer program's schema does for this one as long as it only adds: so the servers of two versions work
+/// beside each other while they are replaced.
+fn usable(standing: &Standing) -> Outcome {
+    if standing.is_out_of_reach() {
+        return Err(Failure::failed(
+            "the database's schema is of a version that this one cannot work with; start that version",
+        ));
+    }
+    if !standing.unknown.is_empty() {
+        tracing::warn!(
+            migrations = standing.unknown.len(),
+            "the database's schema is newer than this version, which works with it until it is replaced"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,15 +2,20 @@
 //! attendance, no HTTP and no SQL is here.
 
 mod admin;
+mod archive;
 mod args;
+mod backup;
 mod calibrate;
 mod database;
 mod enrol;
 mod health;
+mod housekeeping;
 mod logs;
+mod metrics;
 mod models_command;
 mod parts;
 mod prepare;
+mod restore;
 mod roles;
 mod rotate;
 mod secret;
@@ -18,6 +23,7 @@ mod seed;
 mod settings;
 mod stop;
 mod table;
+mod traces;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -26,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use service::media::Store;
 
 use args::{Cli, Command};
 use settings::Settings;
@@ -33,6 +40,9 @@ use settings::Settings;
 /// How a process gets its models: ONNX in the real one, a fake in tests. May block.
 pub type VisionFactory =
     Arc<dyn Fn(models::Settings) -> Result<Arc<dyn models::Vision>, models::SetupError> + Send + Sync>;
+
+/// What lies between a process and its media store: nothing in the real one, failures in tests.
+pub type MediaFilter = Arc<dyn Fn(Store) -> Store + Send + Sync>;
 
 /// Why a command ends without having done its work: one line for the person at the terminal.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,7 +72,12 @@ pub(crate) type Outcome = Result<(), Failure>;
 
 /// Runs the command line of this process with models from `factory`.
 pub fn main_with(factory: VisionFactory) -> ExitCode {
-    let outcome = args::check_encoding().and_then(|()| run(Cli::parse(), factory));
+    main_through(factory, Arc::new(|store| store))
+}
+
+/// The same with a filter before the media store.
+pub fn main_through(factory: VisionFactory, media: MediaFilter) -> ExitCode {
+    let outcome = args::check_encoding().and_then(|()| run(Cli::parse(), factory, media));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -75,14 +90,18 @@ pub fn main_with(factory: VisionFactory) -> ExitCode {
     }
 }
 
-fn run(cli: Cli, factory: VisionFactory) -> Outcome {
+fn run(cli: Cli, factory: VisionFactory, media_filter: MediaFilter) -> Outcome {
     let command = cli.command.unwrap_or(Command::Up);
     // Needs nothing of this machine, so nothing of it may stand in the way.
     if matches!(command, Command::Schema) {
         return say(api::sdl().trim_end());
     }
-    let settings = Settings::read(cli.settings)?;
-    logs::start(&settings, command.serves())?;
+    let settings = Settings {
+        media_filter,
+        ..Settings::read(cli.settings)?
+    };
+    // Held to the end: then what is left of them is sent.
+    let _traces = logs::start(&settings, command.serves())?;
     match command {
         Command::Up => block_on(roles::up(settings, factory)),
         Command::Api => block_on(roles::api(settings)),
@@ -94,7 +113,10 @@ fn run(cli: Cli, factory: VisionFactory) -> Outcome {
         Command::Calibrate(wanted) => block_on(calibrate::run(settings, wanted)),
         Command::Seed(plan) => block_on(seed::run(settings, plan)),
         Command::Enrol(wanted) => block_on(enrol::run(settings, wanted)),
-        Command::Health => health::ask(&settings.listen),
+        Command::Housekeeping(wanted) => block_on(housekeeping::run(settings, wanted)),
+        Command::Backup(wanted) => block_on(backup::run(settings, wanted)),
+        Command::Restore(wanted) => block_on(restore::run(settings, wanted)),
+        Command::Health(asked) => health::ask(asked.address.as_deref().unwrap_or(&settings.listen)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use service::accounts::PasswordCost;
 use service::clock::{SystemClock, SystemEntropy};
 use service::db::Db;
@@ -41,6 +42,7 @@ pub(crate) async fn build(
         open_registration: settings.open_registration,
         limiter: limiter(settings)?,
         rates: settings.rates.clone(),
+        audit_kept: TimeDelta::days(settings.audit_days.into()),
     });
     Ok((service, consumer))
 }
@@ -75,14 +77,15 @@ fn limiter(settings: &Settings) -> Result<Arc<dyn Limiter>, Failure> {
     }
 }
 
-fn media(settings: &Settings) -> Result<Store, Failure> {
+pub(crate) fn media(settings: &Settings) -> Result<Store, Failure> {
     match &settings.media {
-        Media::S3(url) => Store::s3(url),
+        Media::S3(url) => Store::s3(url, settings.storage_secret.as_deref()),
         Media::Folder(folder) => {
             private_folder("MUSTER_MEDIA_URL", folder)?;
             Store::folder(folder)
         }
     }
+    .map(|store| (settings.media_filter)(store))
     .map_err(|error| Failure::Failed(format!("MUSTER_MEDIA_URL: {}", why(&error))))
 }
 

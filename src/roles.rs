@@ -12,7 +12,7 @@ use worker::queue::Consumer;
 use crate::parts::{build, public_url};
 use crate::secret::key_ring;
 use crate::settings::{Database, Media, Settings};
-use crate::{Failure, Outcome, VisionFactory, database, prepare, stop};
+use crate::{Failure, Outcome, VisionFactory, database, metrics, prepare, stop};
 
 /// `muster up`: everything in one process.
 pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
@@ -20,6 +20,7 @@ pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
     let keys = key_ring(&settings)?;
     // Before the database is touched: a port that is taken is most often another Muster.
     let (listener, address) = bind(&settings.listen).await?;
+    let measured = metrics::bind(settings.metrics_listen.as_deref()).await?;
     let url = public_url(&settings, Some(address));
     let db = database::connect(&settings).await?;
     database::bring_up_to_date(&db).await?;
@@ -34,6 +35,7 @@ pub(crate) async fn up(settings: Settings, factory: VisionFactory) -> Outcome {
     }
     let mut parts = JoinSet::new();
     work(&mut parts, &settings, service.clone(), consumer, factory, &shutdown);
+    metrics::serve(&mut parts, service.clone(), measured, &shutdown);
     serve(&mut parts, &settings, service, listener, &shutdown);
     announce("up", &settings, Some((address, &url)));
     stop::when_done(parts, shutdown).await
@@ -45,11 +47,13 @@ pub(crate) async fn api(settings: Settings) -> Outcome {
     let shutdown = stop::on_signal()?;
     let keys = key_ring(&settings)?;
     let (listener, address) = bind(&settings.listen).await?;
+    let measured = metrics::bind(settings.metrics_listen.as_deref()).await?;
     let url = public_url(&settings, Some(address));
     let db = database::connect(&settings).await?;
     database::require_up_to_date(&db).await?;
     let (service, _) = build(&settings, db, keys, url.clone()).await?;
     let mut parts = JoinSet::new();
+    metrics::serve(&mut parts, service.clone(), measured, &shutdown);
     serve(&mut parts, &settings, service, listener, &shutdown);
     announce("api", &settings, Some((address, &url)));
     stop::when_done(parts, shutdown).await
@@ -60,11 +64,13 @@ pub(crate) async fn worker(settings: Settings, factory: VisionFactory) -> Outcom
     settings.shared("worker")?;
     let shutdown = stop::on_signal()?;
     let keys = key_ring(&settings)?;
+    let measured = metrics::bind(settings.metrics_listen.as_deref()).await?;
     let url = public_url(&settings, None);
     let db = database::connect(&settings).await?;
     database::require_up_to_date(&db).await?;
     let (service, consumer) = build(&settings, db, keys, url).await?;
     let mut parts = JoinSet::new();
+    metrics::serve(&mut parts, service.clone(), measured, &shutdown);
     work(&mut parts, &settings, service, consumer, factory, &shutdown);
     announce("worker", &settings, None);
     stop::when_done(parts, shutdown).await
@@ -89,9 +95,11 @@ fn serve(
     shutdown: &CancellationToken,
 ) {
     let (exposure, shutdown) = (settings.exposure.clone(), shutdown.clone());
+    let default = api::Limits::default();
     let limits = api::Limits {
+        requests_at_once: settings.requests_at_once.unwrap_or(default.requests_at_once),
         trusted_proxies: settings.trusted_proxies.clone(),
-        ..api::Limits::default()
+        ..default
     };
     parts.spawn(async move {
         api::serve(service, listener, limits, exposure, shutdown)

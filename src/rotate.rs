@@ -46,7 +46,7 @@ fn to_be_set(current: &str, old: &[String]) -> Result<String, Failure> {
     let all: Vec<&str> = std::iter::once(current).chain(old.iter().map(String::as_str)).collect();
     Ok(format!(
         "# Nothing was changed: the secret comes from outside. Set these for every api and worker, then restart them.\n\
-         # Where MUSTER_SECRET_KEY_FILE is set, the first value goes into that file instead.\n\
+         # Where MUSTER_SECRET_KEY_FILE is set, put the first value into that file as a line before all others instead.\n\
          MUSTER_SECRET_KEY={}\n\
          MUSTER_SECRET_KEYS_OLD={}",
         random(),

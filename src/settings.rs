@@ -8,6 +8,7 @@ mod rates;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use models::catalog::Role;
@@ -16,20 +17,27 @@ use service::mail::{BadMailSetting, Mailer, SmtpSettings};
 use service::rates::Rates;
 use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
 use crate::args::RawSettings;
+use crate::{Failure, MediaFilter};
 
 const LISTEN: &str = "127.0.0.1:8080";
 const DATA_DIR: &str = "./data";
 const NAMESPACE: &str = "muster";
 const MAX_WORKERS: usize = 256;
+const AUDIT_DAYS: u16 = 730;
+const MAX_AUDIT_DAYS: u16 = 36_500;
 
 pub(crate) struct Settings {
     pub listen: String,
+    /// None: what is measured is not served.
+    pub metrics_listen: Option<String>,
     pub data_dir: PathBuf,
     pub database: Database,
     pub redis_url: Option<String>,
     pub media: Media,
+    /// None: as the environment says.
+    pub storage_secret: Option<String>,
+    pub media_filter: MediaFilter,
     pub models: models::Settings,
     /// None: to be read from the data folder, or made there.
     pub secret: Option<String>,
@@ -37,12 +45,17 @@ pub(crate) struct Settings {
     pub mailer: Mailer,
     pub log: Option<String>,
     pub log_format: LogFormat,
+    /// The collector of traces; none: there are none.
+    pub traces: Option<String>,
     /// Photos that are worked on at once.
     pub workers: usize,
     pub public_url: Option<String>,
     pub open_registration: bool,
+    pub audit_days: u16,
     pub namespace: String,
     pub rates: Rates,
+    /// Requests that the API works on at once, where it is not the default.
+    pub requests_at_once: Option<usize>,
     /// Who may say in a header where a request came from.
     pub trusted_proxies: api::Proxies,
     pub exposure: api::Exposure,
@@ -73,11 +86,22 @@ impl Settings {
         let data_dir = PathBuf::from(given(raw.data_dir).unwrap_or_else(|| DATA_DIR.into()));
         let workers = workers(given(raw.workers))?;
         let catalog = catalog::Models::read(given(raw.model_catalog))?;
+        let (secret, mut old_secrets) = secret(given(raw.secret_key), given(raw.secret_key_file))?;
+        old_secrets.extend(listed_secrets(given(raw.secret_keys_old))?);
         Ok(Self {
-            listen: listen(given(raw.listen))?,
-            database: database(given(raw.database_url))?,
+            listen: listen("MUSTER_LISTEN", given(raw.listen).unwrap_or_else(|| LISTEN.into()))?,
+            metrics_listen: given(raw.metrics_listen)
+                .map(|text| listen("MUSTER_METRICS_LISTEN", text))
+                .transpose()?,
+            database: database(or_file(
+                "DATABASE_URL",
+                given(raw.database_url),
+                given(raw.database_url_file),
+            )?)?,
             redis_url: redis_url(given(raw.redis_url))?,
             media: media(given(raw.media_url), &data_dir)?,
+            storage_secret: or_file("AWS_SECRET_ACCESS_KEY", None, given(raw.storage_secret_file))?,
+            media_filter: Arc::new(|store| store),
             models: models::Settings {
                 models_dir: given(raw.models_dir).map_or_else(|| data_dir.join("models"), PathBuf::from),
                 mirror: face_models::mirror(given(raw.models_mirror))?,
@@ -89,24 +113,27 @@ impl Settings {
                 threads: (cores() / workers).max(1),
                 device: face_models::device(given(raw.device))?,
             },
-            secret: secret(given(raw.secret_key), given(raw.secret_key_file))?,
-            old_secrets: old_secrets(given(raw.secret_keys_old))?,
+            secret,
+            old_secrets,
             mailer: mailer(
-                given(raw.smtp_url).as_deref(),
+                or_file("SMTP_URL", given(raw.smtp_url), given(raw.smtp_url_file))?.as_deref(),
                 given(raw.smtp_ca_file).as_deref(),
                 given(raw.mail_from).as_deref(),
                 &data_dir,
             )?,
             log: log(given(raw.log))?,
             log_format: log_format(given(raw.log_format).as_deref())?,
+            traces: traces(given(raw.otlp_endpoint))?,
             public_url: public_url(given(raw.public_url))?,
             open_registration: switch(
                 "MUSTER_OPEN_REGISTRATION",
                 given(raw.open_registration).as_deref(),
                 false,
             )?,
+            audit_days: audit_days(given(raw.audit_days))?,
             namespace: namespace(given(raw.namespace))?,
             rates: rates::rates(given(raw.logins_per_minute), given(raw.uploads_per_minute))?,
+            requests_at_once: rates::requests_at_once(given(raw.requests_at_once))?,
             trusted_proxies: rates::proxies(given(raw.trusted_proxies))?,
             exposure: exposure::exposure(given(raw.cors_origins), given(raw.introspection).as_deref())?,
             workers,
@@ -145,8 +172,7 @@ fn cores() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-fn listen(value: Option<String>) -> Result<String, Failure> {
-    let text = value.unwrap_or_else(|| LISTEN.into());
+fn listen(variable: &str, text: String) -> Result<String, Failure> {
     let is_name = |host: &str| {
         !host.is_empty()
             && host
@@ -160,7 +186,7 @@ fn listen(value: Option<String>) -> Result<String, Failure> {
         Ok(text)
     } else {
         bad(
-            "MUSTER_LISTEN",
+            variable,
             format!("{text:?} is no address to serve at, such as {LISTEN}"),
         )
     }
@@ -221,22 +247,36 @@ fn media(value: Option<String>, data_dir: &Path) -> Result<Media, Failure> {
     }
 }
 
-fn secret(key: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {
-    match (key, file) {
-        (Some(_), Some(_)) => bad(
-            "MUSTER_SECRET_KEY",
-            "MUSTER_SECRET_KEY_FILE is set as well; set one of them",
-        ),
-        (Some(key), None) => strong("MUSTER_SECRET_KEY", key).map(Some),
-        (None, Some(file)) => match std::fs::read_to_string(&file) {
-            Ok(text) => strong("MUSTER_SECRET_KEY_FILE", text.trim().to_owned()).map(Some),
-            Err(error) => bad("MUSTER_SECRET_KEY_FILE", format!("{file} cannot be read: {error}")),
-        },
-        (None, None) => Ok(None),
+/// The setting itself, or what is in the file that `…_FILE` names.
+fn or_file(variable: &str, value: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(value) };
+    if value.is_some() {
+        return bad(variable, format!("{variable}_FILE is set as well; set one of them"));
+    }
+    match std::fs::read_to_string(&file) {
+        Ok(text) if text.trim().is_empty() => bad(&format!("{variable}_FILE"), format!("{file} is empty")),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) => bad(&format!("{variable}_FILE"), format!("{file} cannot be read: {error}")),
     }
 }
 
-fn old_secrets(value: Option<String>) -> Result<Vec<String>, Failure> {
+/// The current secret, and those of the same file that were before.
+fn secret(key: Option<String>, file: Option<String>) -> Result<(Option<String>, Vec<String>), Failure> {
+    const VARIABLE: &str = "MUSTER_SECRET_KEY";
+    if file.is_none() {
+        let key = key.map(|key| strong(VARIABLE, key)).transpose()?;
+        return Ok((key, Vec::new()));
+    }
+    let text = or_file(VARIABLE, key, file)?.unwrap_or_default();
+    let mut secrets = text
+        .lines()
+        .filter_map(|line| given(Some(line.to_owned())))
+        .map(|line| strong("MUSTER_SECRET_KEY_FILE", line));
+    let current = secrets.next().transpose()?;
+    Ok((current, secrets.collect::<Result<_, _>>()?))
+}
+
+fn listed_secrets(value: Option<String>) -> Result<Vec<String>, Failure> {
     let text = value.unwrap_or_default();
     text.split(',')
         .filter_map(|key| given(Some(key.to_owned())))
@@ -302,6 +342,20 @@ fn log_format(value: Option<&str>) -> Result<LogFormat, Failure> {
     }
 }
 
+fn traces(value: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(url) = value else { return Ok(None) };
+    match url.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.is_empty() && !rest.starts_with('/') && !has_blank(rest) => {
+            Ok(Some(url))
+        }
+        // Not the text: it may hold a password.
+        _ => bad(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "this is no collector; it looks like http://HOST:4318",
+        ),
+    }
+}
+
 fn workers(value: Option<String>) -> Result<usize, Failure> {
     let Some(text) = value else {
         return Ok(cores().min(MAX_WORKERS));
@@ -337,6 +391,17 @@ fn switch(variable: &str, value: Option<&str>, default: bool) -> Result<bool, Fa
         Some("on" | "true" | "1" | "yes") => Ok(true),
         Some("off" | "false" | "0" | "no") => Ok(false),
         Some(other) => bad(variable, format!("{other:?} is neither on nor off")),
+    }
+}
+
+fn audit_days(value: Option<String>) -> Result<u16, Failure> {
+    let Some(text) = value else { return Ok(AUDIT_DAYS) };
+    match text.parse() {
+        Ok(days @ 1..=MAX_AUDIT_DAYS) => Ok(days),
+        _ => bad(
+            "MUSTER_AUDIT_DAYS",
+            format!("{text:?} is no number of days from 1 to {MAX_AUDIT_DAYS}"),
+        ),
     }
 }
 

@@ -14,6 +14,10 @@ pub(crate) struct RawSettings {
     /// Address to serve at [default: 127.0.0.1:8080]
     #[arg(long, env = "MUSTER_LISTEN", value_name = "HOST:PORT", global = true)]
     pub listen: Option<String>,
+    /// Address to serve /metrics and /health at, to the operator's own machines: nobody is asked who they are there
+    /// [default: none]
+    #[arg(long, env = "MUSTER_METRICS_LISTEN", value_name = "HOST:PORT", global = true)]
+    pub metrics_listen: Option<String>,
     /// Folder for everything that has no other place [default: ./data]
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "FOLDER", global = true)]
     pub data_dir: Option<String>,
@@ -26,12 +30,18 @@ pub(crate) struct RawSettings {
         hide_env_values = true
     )]
     pub database_url: Option<String>,
+    /// File that holds it instead
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", global = true)]
+    pub database_url_file: Option<String>,
     /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] [default: within the process]
     #[arg(long, env = "REDIS_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Where photos are kept: s3://BUCKET[/PREFIX] or a folder [default: DATA_DIR/media]
     #[arg(long, env = "MUSTER_MEDIA_URL", value_name = "URL", global = true)]
     pub media_url: Option<String>,
+    /// File that holds the secret key of S3's credentials, instead of AWS_SECRET_ACCESS_KEY
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY_FILE", value_name = "FILE", global = true)]
+    pub storage_secret_file: Option<String>,
     /// Folder of the face models and ONNX Runtime [default: DATA_DIR/models]
     #[arg(long, env = "MUSTER_MODELS_DIR", value_name = "FOLDER", global = true)]
     pub models_dir: Option<String>,
@@ -63,7 +73,7 @@ pub(crate) struct RawSettings {
         hide_env_values = true
     )]
     pub secret_key: Option<String>,
-    /// File that holds the secret
+    /// File that holds the secret, and below it, one a line, those before
     #[arg(long, env = "MUSTER_SECRET_KEY_FILE", value_name = "FILE", global = true)]
     pub secret_key_file: Option<String>,
     /// Earlier secrets, separated by commas: they still open what they sealed
@@ -78,6 +88,9 @@ pub(crate) struct RawSettings {
     /// smtps://USER:PASSWORD@HOST:465 or smtp://HOST:587?tls=required [default: .eml files in DATA_DIR/outbox]
     #[arg(long, env = "SMTP_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub smtp_url: Option<String>,
+    /// File that holds it instead
+    #[arg(long, env = "SMTP_URL_FILE", value_name = "FILE", global = true)]
+    pub smtp_url_file: Option<String>,
     /// PEM file of an authority that signed the mail server's certificate, besides the public ones
     #[arg(long, env = "MUSTER_SMTP_CA_FILE", value_name = "FILE", global = true)]
     pub smtp_ca_file: Option<String>,
@@ -90,6 +103,15 @@ pub(crate) struct RawSettings {
     /// pretty, or json with one object a line [default: pretty]
     #[arg(long, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
+    /// Collector that traces are sent to by OTLP over HTTP, such as http://127.0.0.1:4318 [default: none]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        global = true,
+        hide_env_values = true
+    )]
+    pub otlp_endpoint: Option<String>,
     /// Photos that this process works on at once, 1 to 256 [default: one a core]
     #[arg(long, env = "MUSTER_WORKERS", value_name = "NUMBER", global = true)]
     pub workers: Option<String>,
@@ -99,6 +121,9 @@ pub(crate) struct RawSettings {
     /// on: strangers may found organizations; off: they come by invitation, or by `muster admin create` [default: off]
     #[arg(long, env = "MUSTER_OPEN_REGISTRATION", value_name = "on|off", global = true)]
     pub open_registration: Option<String>,
+    /// Days that entries of the audit log are kept, 1 to 36500 [default: 730]
+    #[arg(long, env = "MUSTER_AUDIT_DAYS", value_name = "NUMBER", global = true)]
+    pub audit_days: Option<String>,
     /// Name that keeps installations on one Redis apart [default: muster]
     #[arg(long, env = "MUSTER_NAMESPACE", value_name = "NAME", global = true)]
     pub namespace: Option<String>,
@@ -109,6 +134,10 @@ pub(crate) struct RawSettings {
     /// times as many [default: 120]
     #[arg(long, env = "MUSTER_UPLOADS_PER_MINUTE", value_name = "NUMBER", global = true)]
     pub uploads_per_minute: Option<String>,
+    /// Requests that the API works on at once, 1 to 100000; half as many uploads, and four times as many of those who
+    /// are not signed in [default: 32]
+    #[arg(long, env = "MUSTER_REQUESTS_AT_ONCE", value_name = "NUMBER", global = true)]
+    pub requests_at_once: Option<String>,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas [default: none]
     #[arg(long, env = "MUSTER_TRUSTED_PROXIES", value_name = "ADDRESSES", global = true)]
     pub trusted_proxies: Option<String>,

@@ -34,6 +34,7 @@ fn what_is_empty_is_absent() {
         raw.namespace = empty();
         raw.logins_per_minute = empty();
         raw.uploads_per_minute = empty();
+        raw.requests_at_once = empty();
         raw.trusted_proxies = empty();
     })
     .unwrap();
@@ -72,6 +73,11 @@ fn a_bad_limit_is_one_line_that_names_the_variable() {
             &["0", "1000001", "x"],
         ),
         (
+            "MUSTER_REQUESTS_AT_ONCE",
+            |r, v| r.requests_at_once = v,
+            &["0", "100001", "-1", "all", "1.5"],
+        ),
+        (
             "MUSTER_TRUSTED_PROXIES",
             |r, v| r.trusted_proxies = v,
             &[
@@ -92,6 +98,22 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
             "MUSTER_LISTEN",
             |r, v| r.listen = v,
             &["8080", ":8080", "localhost", "localhost:99999", "a b:80", "[::1]"],
+        ),
+        (
+            "MUSTER_METRICS_LISTEN",
+            |r, v| r.metrics_listen = v,
+            &["9090", "localhost", "on"],
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            |r, v| r.otlp_endpoint = v,
+            &[
+                "localhost:4318",
+                "grpc://h",
+                "http://",
+                "http:///v1",
+                "http://u:hunter2 @h",
+            ],
         ),
         (
             "DATABASE_URL",
@@ -139,11 +161,6 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
         ("ORT_DYLIB_PATH", |r, v| r.ort_dylib_path = v, &["/no/such/library.so"]),
         ("MUSTER_SECRET_KEY", |r, v| r.secret_key = v, &["hunter2-is-too-short"]),
         (
-            "MUSTER_SECRET_KEY_FILE",
-            |r, v| r.secret_key_file = v,
-            &["/no/such/file", "/dev/null"],
-        ),
-        (
             "MUSTER_SECRET_KEYS_OLD",
             |r, v| r.secret_keys_old = v,
             &["hunter2-is-too-short", "0123456789abcdef0123456789abcdef,short"],
@@ -163,12 +180,43 @@ fn a_bad_value_is_one_line_that_names_the_variable() {
             &["muster.example.org", "ftp://host", "https://", "https://host/?a=b"],
         ),
         (
+            "MUSTER_AUDIT_DAYS",
+            |r, v| r.audit_days = v,
+            &["0", "36501", "-1", "for ever"],
+        ),
+        (
             "MUSTER_NAMESPACE",
             |r, v| r.namespace = v,
             &["a:b", "with space", "{tag}"],
         ),
     ];
     refused(cases);
+}
+
+#[test]
+fn a_file_that_holds_nothing_is_refused() {
+    refused(&[
+        (
+            "MUSTER_SECRET_KEY_FILE",
+            |r, v| r.secret_key_file = v,
+            &["/no/such/file", "/dev/null"],
+        ),
+        (
+            "DATABASE_URL_FILE",
+            |r, v| r.database_url_file = v,
+            &["/no/such/file", "/dev/null"],
+        ),
+        (
+            "SMTP_URL_FILE",
+            |r, v| r.smtp_url_file = v,
+            &["/no/such/file", "/dev/null"],
+        ),
+        (
+            "AWS_SECRET_ACCESS_KEY_FILE",
+            |r, v| r.storage_secret_file = v,
+            &["/no/such/file", "/dev/null"],
+        ),
+    ]);
 }
 
 #[test]
@@ -217,6 +265,7 @@ fn good_values_are_taken() {
         ),
         (|r, v| r.logins_per_minute = v, &["1", "1000000"]),
         (|r, v| r.uploads_per_minute = v, &["1", "1000000"]),
+        (|r, v| r.requests_at_once = v, &["1", "100000"]),
         (
             |r, v| r.trusted_proxies = v,
             &["127.0.0.1", "127.0.0.1, ::1, 10.0.0.0/8,fd00::/8,"],
@@ -238,6 +287,53 @@ fn one_secret_is_given_in_one_way() {
     assert!(matches!(both, Err(Failure::Usage(line)) if line.starts_with("MUSTER_SECRET_KEY: ")));
     let old = read(|raw| raw.secret_keys_old = Some(format!("{key}, {key}x,"))).unwrap();
     assert_eq!(old.old_secrets.len(), 2);
+}
+
+/// As containers are given them: a setting that holds a password stands in a file of its own.
+#[test]
+fn a_file_may_hold_what_others_must_not_read() {
+    let folder = std::env::temp_dir().join(format!("muster-settings-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path.display().to_string())
+    };
+    let url = "postgres://muster:hunter2@h/d";
+    let (new, old) = ("n".repeat(32), "o".repeat(32));
+    let settings = read(|raw| {
+        raw.database_url_file = file("database", &format!("{url}\n"));
+        raw.storage_secret_file = file("storage", "hunter3\n");
+        raw.smtp_url_file = file("smtp", "smtp://user:hunter4@mail.example.org");
+        raw.secret_key_file = file("key", &format!("{new}\n\n{old}\n"));
+        raw.secret_keys_old = Some("z".repeat(32));
+    })
+    .unwrap();
+    assert_eq!(settings.database, Database::Postgres(url.into()));
+    assert_eq!(settings.storage_secret.as_deref(), Some("hunter3"));
+    assert!(matches!(settings.mailer, Mailer::Smtp { .. }));
+    assert_eq!(settings.secret, Some(new));
+    assert_eq!(settings.old_secrets, [old, "z".repeat(32)]);
+
+    let both = read(|raw| (raw.database_url, raw.database_url_file) = (Some(url.into()), file("database", url)));
+    let Err(Failure::Usage(line)) = both else {
+        panic!("one of them is a mistake");
+    };
+    assert!(
+        line.starts_with("DATABASE_URL: ") && !line.contains("hunter2"),
+        "{line}"
+    );
+    // What is wrong with a file's text is told without it.
+    let Err(Failure::Usage(line)) = read(|raw| raw.database_url_file = file("database", "hunter2")) else {
+        panic!("that is no database");
+    };
+    assert!(
+        line.starts_with("DATABASE_URL: ") && !line.contains("hunter2"),
+        "{line}"
+    );
+    let weak = read(|raw| raw.secret_key_file = file("key", "hunter2")).err();
+    assert!(matches!(weak, Some(Failure::Usage(line)) if line.starts_with("MUSTER_SECRET_KEY_FILE: ")));
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
