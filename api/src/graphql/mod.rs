@@ -25,7 +25,7 @@ use service::{Scope, Service, Viewer};
 
 use crate::http::auth::{Auth, asker};
 use crate::http::error::{Codes, extend};
-use crate::http::{NoIntrospection, PersistedQueries};
+use crate::http::{Measure, NoIntrospection, PersistedQueries};
 use loaders::Loaders;
 use mutation::Mutation;
 use query::Query;
@@ -40,6 +40,7 @@ fn builder() -> Builder {
         .register_output_type::<types::Node>()
         .limit_depth(limits::MAX_DEPTH)
         .limit_complexity(limits::MAX_COMPLEXITY)
+        .extension(Measure)
         .extension(PersistedQueries::default())
         .extension(Codes)
         .extension(limits::Explain)

@@ -285,7 +285,7 @@ impl General {
             Auth::Viewer(viewer) => Some(viewer.into()),
             Auth::Anonymous | Auth::Rejected => None,
         };
-        let health = health::check(service(ctx)?, asker.as_ref()).await;
+        let health = Box::pin(health::check(service(ctx)?, asker.as_ref())).await;
         Ok(Some(Health {
             state: health.state.into(),
             version: health

@@ -27,6 +27,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Whether requests can be answered now.
     fn ready(&self) -> impl Future<Output = bool> + Send;
 
+    /// Brings up to date what is measured when somebody asks.
+    fn measure(&self) -> impl Future<Output = ()> + Send;
+
     fn announcements(&self) -> broadcast::Receiver<Topic>;
 }
 
@@ -49,6 +52,10 @@ impl Backend for Service {
 
     async fn ready(&self) -> bool {
         service::health::ready(self).await
+    }
+
+    async fn measure(&self) {
+        service::measure::refresh(self).await;
     }
 
     fn announcements(&self) -> broadcast::Receiver<Topic> {

@@ -4,21 +4,27 @@
 //! forgets a running operation when its id comes twice, polls its streams in a fixed order, and
 //! gives no place to look at the login again before each operation.
 //!
-//! Everything runs in one task. While a message is being sent nothing else is done, so a slow
-//! client slows its own streams down and nobody else's.
+//! What is sent and heard is one task's. While a message is being sent nothing else is, so a slow
+//! client slows its own streams down and nobody else's: each of them runs in a task of its own, up to
+//! its next answer, and holds no connection to the database while it waits for the client.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Data, Executor, Request, Response};
 use futures_util::stream::{BoxStream, SelectAll, abortable};
-use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt, stream};
 use poem::web::websocket::Message;
 use service::rates::Origin;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
@@ -28,6 +34,7 @@ use super::limits::Limits;
 use super::protocol::{ClientMessage, Close, ServerMessage};
 use super::revocations::Revoked;
 use super::running::Running;
+use super::turns::Turns;
 
 /// A peer that has said nothing, not even a pong, for so many pings is gone.
 const SILENT_PINGS: u32 = 3;
@@ -83,6 +90,7 @@ pub(super) struct Connection<S, E, B> {
     executor: E,
     backend: B,
     limits: Arc<Limits>,
+    turns: Arc<Turns>,
     phase: Phase,
     credentials: Credentials,
     auth: AuthCell,
@@ -102,7 +110,14 @@ where
     E: Executor,
     B: Backend,
 {
-    pub(super) fn new(socket: S, origin: Origin, executor: E, backend: B, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(
+        socket: S,
+        origin: Origin,
+        executor: E,
+        backend: B,
+        limits: Arc<Limits>,
+        turns: Arc<Turns>,
+    ) -> Self {
         let auth = AuthCell::new(Auth::Anonymous);
         let mut session = Data::default();
         session.insert(auth.clone());
@@ -113,6 +128,7 @@ where
             executor,
             backend,
             limits,
+            turns,
             phase: Phase::New,
             credentials: Credentials::None,
             auth,
@@ -208,7 +224,7 @@ where
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
         };
-        let large = text.len() as u64 > self.limits.anonymous_body_bytes;
+        let large = self.limits.is_large(text.len() as u64);
         let message = serde_json::from_str(&text).map_err(|_| End::Close(Close::Malformed))?;
         match message {
             ClientMessage::ConnectionInit { payload } => {
@@ -218,9 +234,8 @@ where
                 self.phase = Phase::Identifying;
                 self.credentials = Credentials::from_payload(payload.as_ref());
                 let (credentials, backend) = (self.credentials.clone(), self.backend.clone());
-                self.events.push(Box::pin(stream::once(async move {
-                    Event::Identified(credentials.identify(&backend).await)
-                })));
+                let identified = async move { Event::Identified(unbroken(credentials.identify(&backend)).await) };
+                self.events.push(aside(stream::once(identified)).boxed());
                 Ok(())
             }
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload, large).await,
@@ -250,20 +265,28 @@ where
                 })
                 .await;
         }
-        let (events, abort) = abortable(self.operation(id.clone(), request, large));
+        let (events, abort) = abortable(aside(self.operation(id.clone(), request, large)));
         self.events.push(events.boxed());
         self.operations.add(id, abort);
         Ok(())
     }
 
     /// An operation's answers, after a look at who asks for it now; a large one counts as an upload.
-    fn operation(&self, id: String, request: Request, large: bool) -> impl Stream<Item = Event> + use<S, E, B> {
+    fn operation(&self, id: String, mut request: Request, large: bool) -> impl Stream<Item = Event> + use<S, E, B> {
         let (executor, session) = (self.executor.clone(), Arc::clone(&self.session));
         let again = self.look_again();
         let (backend, auth, origin) = (self.backend.clone(), self.auth.clone(), self.origin);
+        let turns = Arc::clone(&self.turns);
         stream::once(async move {
+            let signed_in = matches!(auth.get(), Auth::Viewer(_));
+            let mut turn = match turns.for_socket(&mut request, signed_in, large).await {
+                Ok(turn) => turn,
+                Err(refusal) => {
+                    return stream::iter([Event::Next(id, Box::new(respond(refusal.into_error())))]).boxed();
+                }
+            };
             let admitted = match again.await {
-                Ok(true) if large => admit_upload(&backend, &auth, origin).await.map(|()| true),
+                Ok(true) if large => unbroken(admit_upload(&backend, &auth, origin)).await.map(|()| true),
                 other => other,
             };
             let responses = match admitted {
@@ -273,7 +296,11 @@ where
             };
             let (runs, ended) = (id.clone(), id.clone());
             let responses = responses
-                .map(move |response| Event::Next(id.clone(), Box::new(response)))
+                .map(move |response| {
+                    // Sending it may take as long as the peer likes.
+                    drop(turn.take());
+                    Event::Next(id.clone(), Box::new(response))
+                })
                 .chain(stream::iter([Event::Complete(ended)]));
             stream::iter([Event::Runs(runs)]).chain(responses).boxed()
         })
@@ -286,7 +313,7 @@ where
     fn look_again(&self) -> impl Future<Output = service::Result<bool>> + Send + use<S, E, B> {
         let (credentials, backend) = (self.credentials.clone(), self.backend.clone());
         let cell = self.auth.clone();
-        async move {
+        unbroken(async move {
             let auth = match cell.get() {
                 Auth::Viewer(viewer) => match backend.recheck(viewer.login).await {
                     Ok(viewer) => Auth::Viewer(viewer),
@@ -298,7 +325,7 @@ where
             let stands = !matches!(auth, Auth::Rejected);
             cell.set(auth);
             Ok(stands)
-        }
+        })
     }
 
     fn check(&mut self) {
@@ -308,8 +335,8 @@ where
         }
         self.checking = true;
         let again = self.look_again();
-        self.events
-            .push(Box::pin(stream::once(async move { Event::Checked(again.await) })));
+        let checked = async move { Event::Checked(again.await) };
+        self.events.push(aside(stream::once(checked)).boxed());
     }
 
     async fn follow(&mut self, event: Event) -> Result<(), End> {
@@ -399,6 +426,31 @@ where
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
     }
+}
+
+/// A panic in one look is one answer that says so, and not the end of all that runs on the socket.
+async fn unbroken<T>(look: impl Future<Output = service::Result<T>>) -> service::Result<T> {
+    let looked = AssertUnwindSafe(look).catch_unwind().await;
+    looked.unwrap_or_else(|_| Err(service::Error::internal("a look at who asks panicked")))
+}
+
+/// The same events, brought forth in a task of their own: what was begun with the database goes on to
+/// its end however long a message takes to be sent. It ends with the stream.
+fn aside(events: impl Stream<Item = Event> + Send + 'static) -> impl Stream<Item = Event> + Send {
+    let (told, heard) = mpsc::channel(1);
+    let task = async move {
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            if told.send(event).await.is_err() {
+                return;
+            }
+        }
+    };
+    let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
+    stream::unfold((heard, task), |(mut heard, task)| async move {
+        let event = heard.recv().await?;
+        Some((event, (heard, task)))
+    })
 }
 
 fn respond(error: async_graphql::Error) -> Response {

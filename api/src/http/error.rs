@@ -9,9 +9,9 @@ use async_graphql::{Error, ErrorExtensions, ServerError};
 use poem::Response;
 use poem::http::{StatusCode, header};
 use service::error::About;
-use uuid::Uuid;
 
 pub use super::codes::Codes;
+use super::request;
 use crate::graphql::ids::NodeId;
 
 pub(super) const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -87,20 +87,17 @@ pub(super) fn complete(error: &mut ServerError) {
     error.source = None;
 }
 
-fn internal(id: &Uuid) -> Error {
+fn internal(id: &str) -> Error {
     Error::new(INTERNAL_MESSAGE).extend_with(|_, extensions| {
         extensions.set("code", INTERNAL);
-        extensions.set("correlationId", id.to_string());
+        extensions.set("correlationId", id);
     })
 }
 
-/// Ordered by time, so that a report is found in the log without a search through all of it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "joins an answer to its log line; no test decides it"
-)]
-fn correlation_id() -> Uuid {
-    Uuid::now_v7()
+/// The id of the request, which its answer and its other lines in the log have as well; on a socket, whose id is the
+/// handshake's, one of its own.
+fn correlation_id() -> String {
+    request::id().unwrap_or_else(request::fresh)
 }
 
 fn chain(error: &(dyn StdError + 'static)) -> String {
@@ -147,6 +144,15 @@ impl Refusal {
     pub(super) fn closing(mut self) -> Self {
         self.close = true;
         self
+    }
+
+    pub(super) fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The same inside an answer.
+    pub(super) fn into_error(self) -> Error {
+        *self.error
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -202,6 +208,8 @@ fn status(code: &str) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn json(error: &Error) -> serde_json::Value {

@@ -1,6 +1,5 @@
-//! How many uploads are let in. A multipart request is one, and so is JSON that is too large to be
-//! anything but photos in base64: larger than what is read of a stranger. A request counts once
-//! whatever it holds; [`Limits::photos_per_request`] bounds that.
+//! How many uploads are let in. A multipart request is one, and so is JSON that is [large](Limits::is_large).
+//! A request counts once whatever it holds; [`Limits::photos_per_request`] bounds that.
 
 use service::rates::Origin;
 use service::scope::Viewer;
@@ -20,7 +19,7 @@ pub(super) struct Gate<'a, B> {
 impl<B: Backend> Gate<'_, B> {
     /// Before the body is read. Whoever isn't signed in uploads nothing.
     pub async fn announced(&self, multipart: bool, announced: Option<u64>) -> Result<(), Refusal> {
-        if !multipart && announced.is_none_or(|bytes| !self.is_large(bytes)) {
+        if !multipart && announced.is_none_or(|bytes| !self.limits.is_large(bytes)) {
             return Ok(());
         }
         // What was announced stays unread.
@@ -29,14 +28,10 @@ impl<B: Backend> Gate<'_, B> {
 
     /// JSON that came in chunks shows only at its end what it was; most of it is small.
     pub async fn arrived(&self, announced: Option<u64>, bytes: usize) -> Result<(), Refusal> {
-        if announced.is_none() && self.is_large(bytes as u64) {
+        if announced.is_none() && self.limits.is_large(bytes as u64) {
             return self.admit().await;
         }
         Ok(())
-    }
-
-    fn is_large(&self, bytes: u64) -> bool {
-        bytes > self.limits.anonymous_body_bytes
     }
 
     async fn admit(&self) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@
 //! stack behind the parser's own guard, and fragments that spread two others each double the
 //! walk with every one.
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, ServerError, ServerResult};
 
 use super::demand;
@@ -34,6 +35,24 @@ pub(super) fn check(request: &mut Request) -> ServerResult<()> {
         ));
     }
     demand::check(request.parsed_query()?).or_else(refuse)
+}
+
+/// Whether the request is for a subscription; what can't be read, or names no operation of its own, isn't.
+pub(super) fn watches(request: &mut Request) -> bool {
+    if check(request).is_err() {
+        return false;
+    }
+    let wanted = request.operation_name.clone();
+    let Ok(document) = request.parsed_query() else {
+        return false;
+    };
+    let mut asked = document.operations.iter().filter(|(name, _)| match (&wanted, name) {
+        (Some(wanted), Some(name)) => wanted == name.as_str(),
+        (Some(_), None) => false,
+        (None, _) => true,
+    });
+    let only = asked.next().filter(|_| asked.next().is_none());
+    only.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription)
 }
 
 #[derive(Default)]
@@ -121,6 +140,30 @@ mod tests {
 
     fn refused(query: String) -> Option<String> {
         check(&mut Request::new(query)).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn what_watches_is_the_operation_that_is_asked_for() {
+        let two = "query Q { a } subscription S { b }";
+        let cases = [
+            ("{ a }", None, false),
+            ("subscription { b }", None, true),
+            ("subscription S { b }", None, true),
+            ("subscription S { b }", Some("S"), true),
+            ("subscription S { b }", Some("Q"), false),
+            (two, Some("Q"), false),
+            (two, Some("S"), true),
+            (two, None, false),
+            ("subscription {", None, false),
+            ("", None, false),
+        ];
+        for (query, wanted, watched) in cases {
+            let mut request = Request::new(query);
+            if let Some(wanted) = wanted {
+                request = request.operation_name(wanted);
+            }
+            assert_eq!(watches(&mut request), watched, "{query} {wanted:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub struct Limits {
     /// Bodies of all requests together; above it new bytes are turned away until some request
     /// is answered. Without it a few dozen viewers could fill the memory within their limits.
     pub bodies_bytes: u64,
+    /// Requests of those who are signed in that are worked on at once: twice as many as the database
+    /// has connections, since none holds one for all of its time. Half as many uploads besides.
+    pub requests_at_once: usize,
+    /// How long a request waits for its turn, as long as others had theirs at once.
+    pub burst: Duration,
+    /// The same where all have had to wait for longer than `burst`.
+    pub crowded: Duration,
+    /// How long a request waits to go on once its body has come, if that took a while.
+    pub resumed: Duration,
     /// From the opening of a connection to the end of its first request's head.
     pub head: Duration,
     /// From the last byte of an answer that was taken to the end of the next request's head, and the longest
@@ -51,6 +60,13 @@ pub struct Limits {
     pub trusted_proxies: Proxies,
 }
 
+impl Limits {
+    /// Whether JSON of so many bytes can be nothing but photos in base64: more than is read of a stranger.
+    pub(super) fn is_large(&self, bytes: u64) -> bool {
+        bytes > self.anonymous_body_bytes
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -60,6 +76,10 @@ impl Default for Limits {
             files_per_request: 20,
             operations_per_request: 10,
             bodies_bytes: 1024 * MIB,
+            requests_at_once: 32,
+            burst: Duration::from_millis(500),
+            crowded: Duration::from_millis(50),
+            resumed: Duration::from_secs(5),
             head: Duration::from_secs(15),
             keep_alive: Duration::from_mins(2),
             body_idle: Duration::from_secs(10),

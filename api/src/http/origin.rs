@@ -55,6 +55,12 @@ impl Proxies {
         }
     }
 
+    /// Whether a request was sent by one of them.
+    pub(super) fn sent(&self, req: &Request) -> bool {
+        let peer = req.remote_addr().as_socket_addr();
+        peer.is_some_and(|peer| self.trust(peer.ip().to_canonical()))
+    }
+
     /// Each proxy appends whom it was asked by, so the header is read from its end for as long as
     /// the one who wrote is trusted. What can't be read ends the walk at the last good address.
     fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> Origin {

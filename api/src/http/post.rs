@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::{Executor, Request};
+use futures_util::StreamExt;
 use poem::http::{HeaderMap, header};
 use poem::{Body, Endpoint};
 use service::rates::Origin;
 use service::scope::Viewer;
+use tokio::time::timeout;
 
 use super::auth::{Auth, AuthCell, Credentials};
 use super::backend::Backend;
@@ -16,40 +18,75 @@ use super::body::{self, Budget, Lease};
 use super::error::Refusal;
 use super::gate::Gate;
 use super::limits::Limits;
+use super::measure;
 use super::multipart::{FileLimits, Parts};
 use super::operations::{Answers, Operations, Prepare};
+use super::turns::{Lane, Turns};
 use super::upload::Uploads;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 /// So much of a refused upload is read to its end, so that its sender hears the reason.
 const DISCARD_BYTES: u64 = 4 * 1024 * 1024;
 
+/// A body that takes longer to come gives its turn away meanwhile.
+const AT_HAND: Duration = Duration::from_millis(20);
+
 pub(super) struct Post<E, B> {
     executor: E,
     backend: B,
     limits: Arc<Limits>,
     budget: Budget,
+    turns: Arc<Turns>,
 }
 
 impl<E: Executor, B: Backend> Post<E, B> {
-    pub(super) fn new(executor: E, backend: B, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(executor: E, backend: B, limits: Arc<Limits>, turns: Arc<Turns>) -> Self {
         let budget = Budget::new(limits.bodies_bytes);
         Self {
             executor,
             backend,
             limits,
             budget,
+            turns,
         }
     }
 
     async fn answer(&self, headers: &HeaderMap, origin: Origin, body: Body) -> Result<poem::Response, Refusal> {
-        let auth = Credentials::from_headers(headers)
-            .identify(&self.backend)
-            .await
-            .map_err(|error| Refusal::from(error).closing())?;
+        let credentials = Credentials::from_headers(headers);
+        let mut lane = self.lane(headers, &credentials);
+        let mut turn = match lane.begin().await {
+            Ok(turn) => turn,
+            Err(refusal) => return Err(self.put_off(headers, body, refusal).await),
+        };
+        let auth = credentials.identify(&self.backend).await;
+        let auth = auth.map_err(|error| Refusal::from(error).closing())?;
         let seen = Instant::now();
+        let signed_in = matches!(auth, Auth::Viewer(_));
+        if !signed_in && !std::ptr::eq(lane, &raw const self.turns.strangers) {
+            // Whoever shows a token that signs nobody in waits with those who show none.
+            drop(turn);
+            lane = &self.turns.strangers;
+            turn = match lane.begin().await {
+                Ok(turn) => turn,
+                Err(refusal) => return Err(self.put_off(headers, body, refusal).await),
+            };
+        }
         let lease = self.budget.lease();
-        let (operations, uploads) = self.read(headers, &auth, origin, body, &lease).await?;
+        // A body that is here is read in the same turn; one that has yet to come keeps nobody waiting.
+        let mut reading = Box::pin(self.read(headers, &auth, origin, body, &lease));
+        let (read, mut turn) = if let Ok(read) = timeout(AT_HAND, &mut reading).await {
+            (read, Some(turn))
+        } else {
+            drop(turn);
+            (reading.as_mut().await, None)
+        };
+        drop(reading);
+        let (operations, uploads) = read?;
+        if signed_in && !std::ptr::eq(lane, &raw const self.turns.uploads) && self.limits.is_large(lease.taken()) {
+            // It said nothing of its length.
+            turn = None;
+            lane = &self.turns.uploads;
+        }
         let shared = Shared {
             backend: &self.backend,
             auth: AuthCell::new(auth),
@@ -57,9 +94,41 @@ impl<E: Executor, B: Backend> Post<E, B> {
             uploads,
             origin,
         };
+        let turn = match turn {
+            Some(turn) => turn,
+            None => lane.go_on().await?,
+        };
         let answers = operations.run(&self.executor, &shared).await?;
+        drop(turn);
         drop(lease);
         Ok(render(answers, accepts_graphql_response(headers)))
+    }
+
+    /// Whom a request waits behind, by what shows before anything is done for it.
+    fn lane(&self, headers: &HeaderMap, credentials: &Credentials) -> &Lane {
+        let large = announced(headers).is_some_and(|bytes| self.limits.is_large(bytes));
+        match (credentials, Kind::of(headers)) {
+            (Credentials::None | Credentials::Malformed, _) => &self.turns.strangers,
+            (_, Ok(Kind::Multipart(_))) => &self.turns.uploads,
+            _ if large => &self.turns.uploads,
+            _ => &self.turns.viewers,
+        }
+    }
+
+    /// Refuses a request that got no turn. Its body is read over, where that is little: who is still
+    /// sending hears nothing.
+    async fn put_off(&self, headers: &HeaderMap, body: Body, refusal: Refusal) -> Refusal {
+        if announced(headers).is_none_or(|bytes| bytes > DISCARD_BYTES) {
+            return refusal.closing();
+        }
+        let mut pieces = body::pieces(body, DISCARD_BYTES, &self.limits, self.budget.lease());
+        loop {
+            match pieces.next().await {
+                None => return refusal,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return refusal.closing(),
+            }
+        }
     }
 
     async fn read(
@@ -79,9 +148,7 @@ impl<E: Executor, B: Backend> Post<E, B> {
             return Err(Refusal::from(service::Error::Unauthenticated).closing());
         }
         let limit = self.body_limit(viewer, &kind);
-        let announced = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let announced = announced(headers);
         if announced.is_some_and(|bytes| bytes > limit) {
             return Err((&body::BodyError::TooLarge(limit)).into());
         }
@@ -178,8 +245,16 @@ impl<E: Executor, B: Backend> Endpoint for Post<E, B> {
         let origin = self.limits.trusted_proxies.origin(&req);
         let (parts, body) = req.into_parts();
         let answer = self.answer(&parts.headers, origin, body).await;
-        Ok(answer.unwrap_or_else(Refusal::into_response))
+        Ok(answer.unwrap_or_else(|refusal| {
+            measure::refused(refusal.error());
+            refusal.into_response()
+        }))
     }
+}
+
+/// How long a body says that it is.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// How the request is written.

@@ -9,13 +9,16 @@ use poem::web::websocket::{WebSocket, WebSocketConfig};
 use poem::{Endpoint, FromRequest, IntoResponse, Request, Response, Result};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 use super::backend::Backend;
 use super::connection::Connection;
 use super::error::Refusal;
 use super::limits::Limits;
+use super::measure::Counted;
 use super::protocol::NAME;
 use super::revocations::Revocations;
+use super::turns::Turns;
 
 /// The default is a zeroed 128 KiB for every socket, and most of them are silent.
 const READ_BUFFER_BYTES: usize = 4096;
@@ -34,17 +37,19 @@ pub(super) struct Socket<E, B> {
     executor: E,
     backend: B,
     limits: Arc<Limits>,
+    turns: Arc<Turns>,
     lifetime: Lifetime,
     revocations: Revocations,
 }
 
 impl<E: Executor, B: Backend> Socket<E, B> {
-    pub(super) fn new(executor: E, backend: B, limits: Arc<Limits>, lifetime: Lifetime) -> Self {
+    pub(super) fn new(executor: E, backend: B, limits: Arc<Limits>, turns: Arc<Turns>, lifetime: Lifetime) -> Self {
         let revocations = Revocations::new(lifetime.shutdown.clone());
         Self {
             executor,
             backend,
             limits,
+            turns,
             lifetime,
             revocations,
         }
@@ -70,17 +75,20 @@ impl<E: Executor, B: Backend> Endpoint for Socket<E, B> {
             .max_message_size(Some(self.limits.socket_message_bytes))
             .max_frame_size(Some(self.limits.socket_message_bytes));
         let (executor, backend) = (self.executor.clone(), self.backend.clone());
-        let limits = Arc::clone(&self.limits);
+        let (limits, turns) = (Arc::clone(&self.limits), Arc::clone(&self.turns));
         let shutdown = self.lifetime.shutdown.clone();
         let revocations = self.revocations.clone();
         let token = self.lifetime.sockets.token();
+        let span = Span::current();
         Ok(websocket
             .config(config)
             .protocols([NAME])
             .on_upgrade(move |socket| async move {
+                let _counted = Counted::socket();
                 let revoked = revocations.subscribe(&backend);
-                Connection::new(socket, origin, executor, backend, limits)
+                Connection::new(socket, origin, executor, backend, limits, turns)
                     .run(revoked, shutdown)
+                    .instrument(span)
                     .await;
                 drop(token);
             })

@@ -64,8 +64,8 @@ impl From<service::health::Component> for ComponentHealth {
         Self {
             name: component.name.to_owned(),
             state: component.state.into(),
-            latency_ms: component.latency_ms,
-            detail: component.detail,
+            latency_ms: Some(component.latency_ms),
+            detail: component.detail.map(ToOwned::to_owned),
         }
     }
 }

@@ -127,6 +127,8 @@ async fn every_answer_tells_browsers_what_it_is_not() {
         ("no photo", server.get("/media/other").await),
         ("page", server.get("/graphiql").await),
         ("asset", server.get("/graphiql/muster.js").await),
+        ("console", server.get("/").await),
+        ("script", server.get("/console/app.js").await),
         ("health", server.get("/health/live").await),
         ("nothing", server.get("/nothing").await),
     ];
@@ -145,7 +147,7 @@ async fn every_answer_tells_browsers_what_it_is_not() {
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; "), "{what}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{what}: {policy}");
-        assert_eq!(policy.contains("script-src 'self'"), *what == "page");
+        assert_eq!(policy.contains("script-src 'self'"), ["page", "console"].contains(what));
         if answer.status >= 400 {
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
         }

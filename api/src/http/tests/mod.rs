@@ -9,6 +9,7 @@ mod persisted;
 mod rates;
 mod slow;
 mod socket;
+mod turns;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 use async_graphql::{Context, Object, OneofObject, Result, Schema, Subscription};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use poem::listener::{Acceptor, Listener, TcpListener};
+use futures_util::{Stream, StreamExt, stream};
+use poem::listener::{Acceptor, TcpAcceptor};
 use serde_json::Value;
 use service::events::Topic;
 use service::id::{LoginId, OrganizationId, PersonId};
@@ -29,8 +30,8 @@ use service::media::Served;
 use service::rates::Origin;
 use service::scope::Viewer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::broadcast;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, broadcast};
 use uuid::Uuid;
 
 use super::auth::{auth, viewer};
@@ -41,6 +42,8 @@ use super::{Backend, Exposure, Lifetime, Limits, NoIntrospection, Patient, Persi
 
 const TOKEN: &str = "good-token";
 const UPLOAD_BYTES: u64 = 100_000;
+/// Of a socket, either way.
+const BUFFER_BYTES: u32 = 64 * 1024;
 
 #[derive(Clone)]
 struct Fake(Arc<Inner>);
@@ -50,6 +53,8 @@ struct Inner {
     topics: broadcast::Sender<Topic>,
     away: AtomicBool,
     looks: AtomicUsize,
+    /// How many have begun to sleep.
+    asleep: AtomicUsize,
     /// Uploads that are let in, and where those came from that asked.
     uploads: AtomicUsize,
     uploaders: Mutex<Vec<String>>,
@@ -70,6 +75,7 @@ impl Fake {
             topics: broadcast::Sender::new(16),
             away: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
+            asleep: AtomicUsize::new(0),
             uploads: AtomicUsize::new(usize::MAX),
             uploaders: Mutex::default(),
         }))
@@ -136,6 +142,8 @@ impl Backend for Fake {
         !self.0.away.load(Ordering::SeqCst)
     }
 
+    async fn measure(&self) {}
+
     fn announcements(&self) -> broadcast::Receiver<Topic> {
         self.0.topics.subscribe()
     }
@@ -151,6 +159,12 @@ impl Query {
 
     async fn origin(&self, ctx: &Context<'_>) -> String {
         origin(ctx).to_string()
+    }
+
+    async fn sleeps(&self, ctx: &Context<'_>, seconds: u64) -> bool {
+        ctx.data_unchecked::<Fake>().0.asleep.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        true
     }
 
     async fn panics(&self) -> bool {
@@ -187,6 +201,10 @@ impl Mutation {
     }
 }
 
+/// What a subscription holds while it makes up its next answer, as it would a connection to the
+/// database.
+static HELD: Semaphore = Semaphore::const_new(1);
+
 struct Watch;
 
 #[Subscription]
@@ -202,6 +220,14 @@ impl Watch {
 
     async fn flood(&self) -> impl Stream<Item = String> {
         stream::repeat("x".repeat(100_000))
+    }
+
+    async fn lends(&self) -> impl Stream<Item = bool> {
+        stream::repeat(()).then(|()| async {
+            let _held = HELD.acquire().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            true
+        })
     }
 
     async fn breaks(&self) -> impl Stream<Item = i32> {
@@ -225,7 +251,9 @@ impl Server {
     }
 
     async fn exposed(limits: Limits, exposure: Exposure, public_url: &str) -> Self {
-        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let socket = small_buffers();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let acceptor = TcpAcceptor::from_tokio(socket.listen(1024).unwrap()).unwrap();
         let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let (fake, lifetime) = (Fake::new(), Lifetime::default());
         let acceptor = Patient::new(acceptor, &limits);
@@ -236,6 +264,7 @@ impl Server {
             schema = schema.extension(NoIntrospection);
         }
         let backend = fake.clone();
+        let schema = schema.data(fake.clone());
         let app = super::router(schema.finish(), backend, limits, exposure, public_url, lifetime.clone());
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(app));
         Self {
@@ -252,7 +281,7 @@ impl Server {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        small_buffers().connect(self.address).await.unwrap()
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -287,6 +316,15 @@ impl Server {
         let _ = stream.write_all(body).await;
         Answer::read(&mut stream).await
     }
+}
+
+/// What a kernel holds between two ends by itself is some MB on one machine and many on the next: here it is the same
+/// on all. A listener's sizes are those of what it accepts.
+fn small_buffers() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(BUFFER_BYTES).unwrap();
+    socket.set_send_buffer_size(BUFFER_BYTES).unwrap();
+    socket
 }
 
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::super::Limits;
 use super::persisted::by_hash;
-use super::{Server, TOKEN};
+use super::{HELD, Server, TOKEN};
 
 pub(super) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -288,6 +288,22 @@ async fn a_peer_that_takes_nothing_is_dropped() {
     let mut client = Client::open(&server).await;
     client.subscribe("a", "subscription { flood }").await;
     server.sockets_closed().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_keeps_nothing_that_others_wait_for() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    client.subscribe("a", "subscription { lends }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["lends"], true);
+    client.subscribe("b", "subscription { flood }").await;
+    // Until nothing more of the flood can be sent.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let held = timeout(Duration::from_secs(3), HELD.acquire()).await;
+    drop(
+        held.expect("it is given back long before the socket is given up")
+            .unwrap(),
+    );
 }
 
 #[tokio::test]
