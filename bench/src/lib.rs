@@ -12,6 +12,7 @@ pub mod degraded;
 pub mod dlib;
 pub mod job;
 pub mod large;
+pub mod load;
 pub mod memory;
 pub mod pairs;
 pub mod photos;

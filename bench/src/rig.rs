@@ -166,7 +166,7 @@ impl Rig {
 
     /// Milliseconds for the models to say everything of a photo, and how many faces there are.
     pub fn analyse(&self, photo: &[u8]) -> (f64, usize) {
-        let go_on = |_| std::ops::ControlFlow::Continue(());
+        let go_on = |_: models::Stage<'_>| std::ops::ControlFlow::Continue(());
         let (took, seen) = timed(|| self.models.analyse(photo, &models::Ask::default(), &go_on));
         (took, seen.unwrap().faces.len())
     }
