@@ -1,5 +1,5 @@
-//! Writes first inputs for the targets: a picture of every kind and layout that is read, and the
-//! built-in catalog, whole and entry by entry. `cargo run --example seeds` within `fuzz/`.
+//! What an operator or a camera hands in: a picture of every kind and layout that is read, and the
+//! built-in catalog, whole and entry by entry.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -10,13 +10,7 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 /// EXIF that asks for a quarter turn.
 const ON_ITS_SIDE: &[u8] = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
 
-fn main() -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    pictures(&corpus.join("decode"))?;
-    catalogs(&corpus.join("catalog"))
-}
-
-fn pictures(folder: &Path) -> io::Result<()> {
+pub fn pictures(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let level = |value: u32| value.to_le_bytes()[0];
     let scene = DynamicImage::ImageRgb8(RgbImage::from_fn(24, 17, |x, y| {
@@ -50,9 +44,9 @@ fn pictures(folder: &Path) -> io::Result<()> {
     fs::write(folder.join("phone.heic"), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
 }
 
-fn catalogs(folder: &Path) -> io::Result<()> {
+pub fn catalogs(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let whole = include_str!("../models/catalog.toml");
+    let whole = include_str!("../../../models/catalog.toml");
     fs::write(folder.join("whole.toml"), whole)?;
     for (index, entry) in whole.split("[[model]]").skip(1).enumerate() {
         fs::write(folder.join(format!("{index}.toml")), format!("[[model]]{entry}"))?;
