@@ -91,6 +91,16 @@ impl Client {
 
     /// Sends files by the multipart request specification: each goes to its path in the variables.
     pub async fn upload_raw(&self, query: &str, variables: Value, files: &[(&str, Bytes)]) -> Value {
+        self.try_upload(query, variables, files).await.expect("a JSON answer")
+    }
+
+    /// The same where the server may not be there.
+    pub async fn try_upload(
+        &self,
+        query: &str,
+        variables: Value,
+        files: &[(&str, Bytes)],
+    ) -> Result<Value, reqwest::Error> {
         let map: serde_json::Map<String, Value> = files
             .iter()
             .enumerate()
@@ -106,13 +116,7 @@ impl Client {
             let part = reqwest::multipart::Part::stream(bytes.clone()).file_name("photo.jpg");
             form = form.part(i.to_string(), part);
         }
-        let answer = self
-            .request("/graphql")
-            .multipart(form)
-            .send()
-            .await
-            .expect("an answer");
-        answer.json().await.expect("a JSON answer")
+        self.request("/graphql").multipart(form).send().await?.json().await
     }
 
     pub async fn upload(&self, query: &str, variables: Value, files: &[(&str, Bytes)]) -> Value {

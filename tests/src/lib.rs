@@ -3,15 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 pub mod big;
+pub mod browser;
 pub mod client;
+pub mod drawing;
 pub mod faces;
 pub mod fake;
+pub mod gate;
 pub mod insider;
 pub mod mailbox;
 pub mod postgres;
 pub mod process;
 pub mod pulse;
 pub mod redis;
+pub mod relay;
 pub mod school;
 pub mod smtp;
 pub mod socket;

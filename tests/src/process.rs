@@ -1,5 +1,6 @@
 //! Muster as a process of its own.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,12 +16,21 @@ pub struct Process {
     pub base: String,
 }
 
-/// The program under test, which cargo built beside this test.
+/// The program under test, which cargo built beside this program, or above it where this is a test.
 pub fn program() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
-    let program = exe.ancestors().nth(2).unwrap().join("muster-under-test");
-    assert!(program.is_file(), "{} is not built", program.display());
-    program
+    let mut places = exe
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("muster-under-test"));
+    let program = places.find(|place| place.is_file());
+    program.unwrap_or_else(|| {
+        panic!(
+            "muster-under-test is not built beside {}: cargo build -p tests --bins",
+            exe.display()
+        )
+    })
 }
 
 /// A port that was free a moment ago.
@@ -49,6 +59,24 @@ pub fn command(words: &[&str], settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// Has a process give way to others, as one does that was started by `nice`.
+pub fn give_way(process: u32) {
+    let mut command = Command::new("renice");
+    command
+        .args(["-n", "10", "-p", &process.to_string()])
+        .stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
+
+/// The environment variables that the program's help names.
+pub fn variables() -> BTreeSet<String> {
+    let help = command(&["--help"], &[]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let variables = words.filter(|word| word.contains('_') && !word.contains(|c: char| c.is_ascii_lowercase()));
+    variables.map(str::to_owned).collect()
+}
+
 impl Process {
     /// Starts a role and, where it serves, waits until it is ready.
     pub async fn start(role: &str, settings: &[(&str, &str)]) -> Self {
@@ -56,7 +84,16 @@ impl Process {
         if std::env::var_os("MUSTER_TEST_LOGS").is_none() {
             command.stdout(Stdio::null()).stderr(Stdio::null());
         }
-        Self::launch(role, command).await
+        Self::launch(role, command, None).await
+    }
+
+    /// The same where it is to serve at this address, as one that died did.
+    pub async fn start_at(base: &str, role: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(&[role], settings);
+        if std::env::var_os("MUSTER_TEST_LOGS").is_none() {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        Self::launch(role, command, base.strip_prefix("http://")).await
     }
 
     /// The same with all that it says in a file.
@@ -64,11 +101,11 @@ impl Process {
         let file = File::create(log).unwrap();
         let mut command = command(&[role], settings);
         command.stdout(file.try_clone().unwrap()).stderr(file);
-        Self::launch(role, command).await
+        Self::launch(role, command, None).await
     }
 
-    async fn launch(role: &str, mut command: Command) -> Self {
-        let listen = format!("127.0.0.1:{}", free_port());
+    async fn launch(role: &str, mut command: Command, listen: Option<&str>) -> Self {
+        let listen = listen.map_or_else(|| format!("127.0.0.1:{}", free_port()), ToOwned::to_owned);
         command.env("MUSTER_LISTEN", &listen);
         let mut process = Self {
             child: Some(command.spawn().unwrap()),

@@ -71,6 +71,11 @@ impl std::fmt::Debug for Smtp {
 impl Smtp {
     /// A server that is not there yet; its certificate lies in `folder`.
     pub fn new(security: Security, folder: &Path) -> Self {
+        Self::at(security, folder, SocketAddr::from(([127, 0, 0, 1], free_port())))
+    }
+
+    /// The same at this address.
+    pub fn at(security: Security, folder: &Path, address: SocketAddr) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let authority = folder.join("authority.pem");
         std::fs::write(&authority, made.cert.pem()).unwrap();
@@ -82,7 +87,7 @@ impl Smtp {
             .with_single_cert(vec![made.cert.der().clone()], key.into())
             .unwrap();
         Self {
-            address: SocketAddr::from(([127, 0, 0, 1], free_port())),
+            address,
             security,
             tls: TlsAcceptor::from(Arc::new(config)),
             authority,

@@ -12,6 +12,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::client::Client;
 
+/// Long enough for a busy machine.
+const ANSWER: Duration = Duration::from_secs(20);
+
 #[derive(Debug)]
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -28,27 +31,41 @@ pub enum Got {
 impl Socket {
     /// Connects and signs in.
     pub async fn open(client: &Client) -> Self {
-        let mut socket = Self::bare(client).await;
+        Self::try_open(client).await.unwrap()
+    }
+
+    /// The same where the server may not be there; the error says what it did instead.
+    pub async fn try_open(client: &Client) -> Result<Self, String> {
+        let mut socket = Self::try_bare(client).await?;
         let payload = match &client.token {
             Some(token) => json!({ "authorization": format!("Bearer {token}") }),
             None => json!({}),
         };
-        socket
-            .send(json!({ "type": "connection_init", "payload": payload }))
-            .await;
-        let answer = socket.message().await;
-        assert_eq!(answer["type"], "connection_ack", "{answer}");
-        socket
+        let init = json!({ "type": "connection_init", "payload": payload });
+        let sent = socket.0.send(Message::text(init.to_string())).await;
+        sent.map_err(|error| error.to_string())?;
+        match socket.got(ANSWER).await {
+            Some(Ok(answer)) if answer["type"] == "connection_ack" => Ok(socket),
+            other => Err(format!("no acknowledgement: {other:?}")),
+        }
     }
 
     /// Connects and says nothing.
     pub async fn bare(client: &Client) -> Self {
+        Self::try_bare(client).await.expect("a socket")
+    }
+
+    async fn try_bare(client: &Client) -> Result<Self, String> {
         let url = format!("{}/graphql/ws", client.base.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
         request
             .headers_mut()
             .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        Self(connect_async(request).await.expect("a socket").0)
+        match timeout(ANSWER, connect_async(request)).await {
+            Ok(Ok((socket, _))) => Ok(Self(socket)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no handshake in time".into()),
+        }
     }
 
     pub async fn send(&mut self, message: Value) {
@@ -56,16 +73,14 @@ impl Socket {
     }
 
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
-            .await;
+        assert!(self.try_subscribe(id, query, variables).await, "the socket is open");
     }
 
-    async fn message(&mut self) -> Value {
-        match self.got(Duration::from_secs(20)).await.expect("a message") {
-            Ok(value) => value,
-            Err(code) => panic!("closed with {code}"),
-        }
+    /// The same where the server may be gone: whether it could be sent.
+    pub async fn try_subscribe(&mut self, id: &str, query: &str, variables: Value) -> bool {
+        let payload = json!({ "query": query, "variables": variables });
+        let message = json!({ "type": "subscribe", "id": id, "payload": payload });
+        self.0.send(Message::text(message.to_string())).await.is_ok()
     }
 
     /// The next message, or the close code; none after the time.
@@ -78,7 +93,8 @@ impl Socket {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     let value: Value = serde_json::from_str(&text).unwrap();
                     if value["type"] == "ping" {
-                        self.send(json!({ "type": "pong" })).await;
+                        // Where it cannot be sent, the end of the socket comes next.
+                        let _ = self.0.send(Message::text(r#"{"type":"pong"}"#)).await;
                     } else {
                         return Some(Ok(value));
                     }

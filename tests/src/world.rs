@@ -1,15 +1,20 @@
 //! A whole Muster: embedded in the test's process on `SQLite`, or as processes on `PostgreSQL` and
-//! Redis. The same tests run on both.
+//! Redis. The same tests run on both. What is measured from outside runs on `SQLite` in a process of
+//! its own.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use migration::{Migrator, MigratorTrait};
 use models::Vision;
 use service::accounts::{NewAccount, PasswordCost};
 use service::clock::{Clock, SystemClock, SystemEntropy};
 use service::db::Db;
 use service::events::{Announcer, LocalAnnouncer, Topic};
+use service::housekeeping::{self, Chore, Occasion};
 use service::id::{OrganizationId, PersonId};
 use service::keys::KeyRing;
 use service::kinds::Role;
@@ -36,6 +41,8 @@ pub const PASSWORD: &str = "correct horse battery";
 pub enum Mode {
     Embedded,
     Processes,
+    /// `muster up` on `SQLite`, apart from the test's process.
+    Apart,
 }
 
 /// What a test wants of its world; the default is one of each with the fake vision.
@@ -52,11 +59,15 @@ pub struct Setup {
     pub clock: Option<Arc<dyn Clock>>,
     /// Processes: a Redis of the test's own.
     pub redis: Option<String>,
+    /// Processes: a `PostgreSQL` of the test's own.
+    pub postgres: Option<String>,
     /// A mail server, and the authority behind its certificate; otherwise mails become files.
     pub smtp: Option<(String, Option<PathBuf>)>,
     /// How often somebody may do what is limited, as in production; otherwise tests may log in and
     /// send photos as often as they like.
     pub rates: bool,
+    /// Processes: how many requests an api works on at once, where not as many as by itself.
+    pub requests_at_once: Option<usize>,
 }
 
 impl Setup {
@@ -70,8 +81,10 @@ impl Setup {
             announcements: true,
             clock: None,
             redis: None,
+            postgres: None,
             smtp: None,
             rates: false,
+            requests_at_once: None,
         }
     }
 
@@ -80,6 +93,7 @@ impl Setup {
         match self.mode {
             Mode::Embedded => Some(World::embedded(self).await),
             Mode::Processes => World::processes(self).await,
+            Mode::Apart => Some(World::apart(self).await),
         }
     }
 }
@@ -151,7 +165,47 @@ fn parts(db: Db, folder: &TempDir, public_url: String) -> Parts {
         open_registration: true,
         limiter: Arc::new(MemoryLimiter::default()),
         rates: Rates::unlimited(),
+        audit_kept: TimeDelta::days(730),
     }
+}
+
+/// What every process of a world is started with.
+fn settings(setup: &Setup, folder: &TempDir) -> Vec<(String, String)> {
+    let text = |path: PathBuf| path.display().to_string();
+    let mut settings: Vec<(String, String)> = [
+        ("MUSTER_OPEN_REGISTRATION", "on".to_owned()),
+        ("MUSTER_SECRET_KEY", SECRET.to_owned()),
+        ("MUSTER_DATA_DIR", text(folder.path().to_owned())),
+        ("MUSTER_MODELS_DIR", text(faces::models_dir())),
+        ("MUSTER_MODELS_MIRROR", text(faces::mirror())),
+        ("MUSTER_WORKERS", setup.slots.to_string()),
+        (
+            "MUSTER_TEST_VISION",
+            if setup.real_vision { "real" } else { "fake" }.to_owned(),
+        ),
+        (
+            "MUSTER_LOG",
+            std::env::var("MUSTER_TEST_LOGS").unwrap_or_else(|_| "warn".into()),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    if let Some((url, authority)) = setup.smtp.clone() {
+        settings.push(("SMTP_URL".to_owned(), url));
+        if let Some(file) = authority {
+            settings.push(("MUSTER_SMTP_CA_FILE".to_owned(), text(file)));
+        }
+    }
+    if !setup.rates {
+        for name in ["MUSTER_LOGINS_PER_MINUTE", "MUSTER_UPLOADS_PER_MINUTE"] {
+            settings.push((name.to_owned(), "1000000".to_owned()));
+        }
+    }
+    if let Some(requests) = setup.requests_at_once {
+        settings.push(("MUSTER_REQUESTS_AT_ONCE".to_owned(), requests.to_string()));
+    }
+    settings
 }
 
 /// Real models for the test's own process.
@@ -192,7 +246,7 @@ impl World {
                 url,
                 authority: authority.as_deref(),
                 from: None,
-                takes: Some(std::time::Duration::from_secs(2)),
+                takes: Some(Duration::from_secs(2)),
             };
             parts.mailer = Mailer::smtp(&settings).unwrap();
         }
@@ -236,46 +290,24 @@ impl World {
     }
 
     async fn processes(setup: Setup) -> Option<Self> {
-        let (Some(server), Some(redis)) = (postgres::server(), setup.redis.clone().or_else(redis::server)) else {
+        let servers = (
+            setup.postgres.clone().or_else(postgres::server),
+            setup.redis.clone().or_else(redis::server),
+        );
+        let (Some(server), Some(redis)) = servers else {
             eprintln!("skipped: TEST_DATABASE_URL and TEST_REDIS_URL are not set");
             return None;
         };
         let database = TestDatabase::create(&server).await;
         let folder = TempDir::new().unwrap();
+        let mut settings = settings(&setup, &folder);
         let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
-        let text = |path: PathBuf| path.display().to_string();
-        let mut settings: Vec<(String, String)> = [
+        for (name, value) in [
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", redis),
             ("MUSTER_NAMESPACE", namespace),
-            ("MUSTER_OPEN_REGISTRATION", "on".to_owned()),
-            ("MUSTER_SECRET_KEY", SECRET.to_owned()),
-            ("MUSTER_DATA_DIR", text(folder.path().to_owned())),
-            ("MUSTER_MODELS_DIR", text(faces::models_dir())),
-            ("MUSTER_MODELS_MIRROR", text(faces::mirror())),
-            ("MUSTER_WORKERS", setup.slots.to_string()),
-            (
-                "MUSTER_TEST_VISION",
-                if setup.real_vision { "real" } else { "fake" }.to_owned(),
-            ),
-            (
-                "MUSTER_LOG",
-                std::env::var("MUSTER_TEST_LOGS").unwrap_or_else(|_| "warn".into()),
-            ),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-        if let Some((url, authority)) = setup.smtp.clone() {
-            settings.push(("SMTP_URL".to_owned(), url));
-            if let Some(file) = authority {
-                settings.push(("MUSTER_SMTP_CA_FILE".to_owned(), text(file)));
-            }
-        }
-        if !setup.rates {
-            for name in ["MUSTER_LOGINS_PER_MINUTE", "MUSTER_UPLOADS_PER_MINUTE"] {
-                settings.push((name.to_owned(), "1000000".to_owned()));
-            }
+        ] {
+            settings.push((name.to_owned(), value));
         }
         let db = Db::connect(&database.url).await.unwrap();
         let mut world = Self {
@@ -299,6 +331,26 @@ impl World {
             world.workers.push(worker);
         }
         Some(world)
+    }
+
+    async fn apart(setup: Setup) -> Self {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(&setup, &folder);
+        let named: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let up = Process::start("up", &named).await;
+        let url = format!("sqlite://{}?mode=rw", folder.path().join("muster.db").display());
+        let db = Db::connect(&url).await.unwrap();
+        Self {
+            bases: vec![up.base.clone()],
+            service: Service::new(parts(db, &folder, up.base.clone())),
+            apis: vec![up],
+            workers: Vec::new(),
+            folder,
+            settings,
+            shutdown: CancellationToken::new(),
+            hired: Vec::new(),
+            _database: None,
+        }
     }
 
     /// Another process of this world.
@@ -346,6 +398,36 @@ impl World {
         let mut parts = parts(self.service.db.clone(), &self.folder, self.service.public_url.clone());
         change(&mut parts);
         Service::new(parts)
+    }
+
+    /// Does a chore now, when whoever is at it has done; how much there was to do.
+    pub async fn housekeep(&self, chore: Chore) -> u64 {
+        loop {
+            if let Some(ran) = housekeeping::run(&self.service, chore, Occasion::Asked).await.unwrap() {
+                return ran.done.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Every file of the media store, by its key: also those of writes that were cut off. Not the marker that says
+    /// whose it is.
+    pub fn media_files(&self) -> BTreeSet<String> {
+        let root = self.folder.path().join("media");
+        let mut found = BTreeSet::new();
+        let mut folders = vec![root.clone()];
+        while let Some(next) = folders.pop() {
+            for entry in std::fs::read_dir(next).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.insert(path.strip_prefix(&root).unwrap().display().to_string());
+                }
+            }
+        }
+        found.remove("installation");
+        found
     }
 
     /// Someone not signed in, at the first server.

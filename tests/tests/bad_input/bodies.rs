@@ -8,7 +8,7 @@ use tests::client::Client;
 use tests::school::School;
 use tests::world::{Setup, World};
 
-use crate::wire::{FORM, Wire, form, post};
+use crate::wire::{FORM, Wire, form, kernel_buffers, post};
 use crate::{SUBMIT, State, files, refusal, untouched};
 
 const JSON: &str = "application/json";
@@ -122,7 +122,7 @@ async fn a_body_without_an_end_is_given_up(world: World) {
     let start = begun(&session, &photo);
     let before = State::of(&world).await;
     // What the kernel takes on the way is no body that was read.
-    let buffers = 24 << 20;
+    let buffers = kernel_buffers();
     let cases: [Endless<'_>; 4] = [
         (
             "an endless JSON of nobody",

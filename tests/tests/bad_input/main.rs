@@ -14,7 +14,7 @@ mod upright;
 mod vision;
 mod wire;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ const STATE: [(&str, &str); 15] = [
 #[derive(Debug, PartialEq)]
 struct State {
     rows: Vec<String>,
-    objects: Vec<PathBuf>,
+    objects: BTreeSet<String>,
 }
 
 impl State {
@@ -65,22 +65,9 @@ impl State {
             let row = db.query_one_raw(statement).await.unwrap().unwrap();
             rows.push(format!("{table} {what}: {}", row.try_get::<i64>("", "n").unwrap()));
         }
-        let mut objects = Vec::new();
-        collect(&world.folder.path().join("media"), &mut objects);
-        objects.sort();
-        Self { rows, objects }
-    }
-}
-
-/// Every file below, half-written ones too.
-fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, into);
-        } else {
-            into.push(path);
+        Self {
+            rows,
+            objects: world.media_files(),
         }
     }
 }

@@ -188,9 +188,10 @@ async fn what_cannot_be_read_fails_with_its_reason(world: World) {
         assert_eq!((&job["faces"], &job["marks"]), (&json!([]), &json!([])), "{name}");
         // The photo is kept, as it was sent, and nothing else has come.
         let after = State::of(&world).await;
-        let new: Vec<_> = after.objects.iter().filter(|o| !before.objects.contains(o)).collect();
+        let new: Vec<_> = after.objects.iter().filter(|o| !before.objects.contains(*o)).collect();
         assert_eq!(new.len(), 1, "{name}: {new:?}");
-        assert_eq!(std::fs::read(new[0]).unwrap(), file, "{name}");
+        let stored = world.folder.path().join("media").join(new[0]);
+        assert_eq!(std::fs::read(stored).unwrap(), file, "{name}");
         assert_eq!(school.marked(&session, "PRESENT").await, [""; 0], "{name}");
         // It cannot be shown, and that is no fault of ours.
         let path = job["photos"][0]["url"]

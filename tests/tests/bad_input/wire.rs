@@ -37,6 +37,17 @@ pub fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
+/// How many bytes the kernel takes of a sender whose reader has stopped, at most: the largest buffers that it gives
+/// to either end of a connection. Machines are set very differently here.
+pub fn kernel_buffers() -> usize {
+    let largest = |file: &str| {
+        let text = std::fs::read_to_string(file).ok()?;
+        text.split_whitespace().last()?.parse::<usize>().ok()
+    };
+    let buffers = ["/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem"];
+    buffers.into_iter().map(|file| largest(file).unwrap_or(16 << 20)).sum()
+}
+
 /// One connection, written to by hand.
 pub struct Wire(TcpStream);
 

@@ -6,8 +6,8 @@ mod living;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use service::housekeeping::Chore;
 use service::kinds::Role;
-use service::media;
 use tests::both;
 use tests::client::{Client, code, data, error};
 use tests::fake::{NOBODY, TINY, person, photo, photo_showing, shown};
@@ -218,7 +218,7 @@ async fn staff_decide_and_delete(world: World) {
     }
 
     let crops = || async {
-        media::remove_discarded(&world.service).await.unwrap();
+        world.housekeep(Chore::DiscardedMedia).await;
         world.folder.path().join("media/crops").read_dir().map_or(0, |jobs| {
             jobs.flat_map(|job| job.unwrap().path().read_dir().unwrap())
                 .flat_map(|fence| fence.unwrap().path().read_dir().unwrap())

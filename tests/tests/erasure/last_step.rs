@@ -1,23 +1,21 @@
 //! The worst moment: the worker was told that the job is its own still, has compared the faces, and
 //! stores the crops.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use models::Vision;
 use serde_json::json;
 use service::events::{Announcer, Topic};
 use service::queue::claims::{self, Claim, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto, Quality, Seen, SeenFace};
+use service::recognition::{self, Embedder, EnrolledPhoto};
 use service::{Error, Service};
 use tests::both;
 use tests::client::Client;
-use tests::fake::{Colour, FakeVision, person, photo};
+use tests::fake::{Colour, look, person, photo};
 use tests::school::{School, ended, enrol};
 use tests::world::{Setup, World};
 use tokio::sync::broadcast;
 
-use crate::scan::{files, query};
+use crate::scan::query;
 
 /// Does something once, when a job is heard of: between two steps of whoever announces.
 struct Interrupt(Mutex<Option<Box<dyn FnOnce() + Send>>>, broadcast::Sender<Topic>);
@@ -66,33 +64,9 @@ fn embedder() -> Embedder {
 }
 
 async fn looked(worker: &Service, claim: &Claim, people: &[Colour]) -> EnrolledPhoto {
-    let analysis = FakeVision::default()
-        .analyse(&photo(people), &models::Ask::default(), &|_| ControlFlow::Continue(()))
-        .unwrap();
-    let face = |face: models::Face| SeenFace {
-        x: face.bounds.x,
-        y: face.bounds.y,
-        width: face.bounds.width,
-        height: face.bounds.height,
-        score: face.score,
-        quality: Quality {
-            sharpness: 0.9,
-            brightness: 0.5,
-            ..Quality::default()
-        },
-        too_small: face.too_small,
-        embedding: face.embedding,
-        liveness: face.liveness,
-        crop: face.crop.into(),
-    };
     EnrolledPhoto {
         photo: recognition::photos_to_read(worker, claim).await.unwrap().remove(0),
-        seen: Some(Seen {
-            width: analysis.width,
-            height: analysis.height,
-            faces: analysis.faces.into_iter().map(face).collect(),
-            ..Seen::default()
-        }),
+        seen: Some(look(&photo(people), None)),
     }
 }
 
@@ -101,8 +75,7 @@ async fn enrolment(world: World) {
     let school = School::with_students(&admin, 1).await;
     enrol(&admin, &school.students[0], &[photo(&[person(0)])]).await;
     let claim = claims::claim(&world.service).await.unwrap().unwrap();
-    let media = world.folder.path().join("media");
-    assert_eq!(files(&media).len(), 1);
+    assert_eq!(world.media_files().len(), 1);
 
     let worker = interrupted(&world, &admin, &school.students[0]);
     let looked = [looked(&worker, &claim, &[person(0)]).await];
@@ -111,7 +84,7 @@ async fn enrolment(world: World) {
         matches!(written, Err(Error::Conflict { reason: LEASE_LOST, .. })),
         "{written:?}"
     );
-    assert!(files(&media).is_empty(), "a crop of the erased stays");
+    assert!(world.media_files().is_empty(), "a crop of the erased stays");
     let left = query(&world, "SELECT id FROM face_template", vec![]).await;
     assert!(left.is_empty());
 }
@@ -133,7 +106,7 @@ async fn class_photo(mut world: World) {
     let gone = &school.students[1];
     let worker = interrupted(&world, &admin, gone);
     let looked = looked(&worker, &claim, &[person(0), person(1)]).await;
-    recognition::recognize(&worker, &claim, &embedder(), &looked.photo, looked.seen.unwrap())
+    recognition::recognize(&worker, &claim, &embedder(), &looked.photo, looked.seen.unwrap(), None)
         .await
         .unwrap();
     let job = ended(&admin, &job).await;

@@ -4,6 +4,7 @@
 
 mod afterwards;
 mod last_step;
+mod locks;
 mod meanwhile;
 mod organization;
 mod people;

@@ -15,7 +15,7 @@ use tests::school::{ended, enrol};
 use tests::world::{SECRET, World};
 
 use crate::people::{Land, assert_id_only_where_it_may, delete_account, delete_user, embedding, opens_to};
-use crate::scan::{Kept, files, needle, query, uuid};
+use crate::scan::{Kept, needle, query, uuid};
 
 /// Waits until a worker's models look at the job's photo.
 async fn looked_at(world: &World, job: &str) {
@@ -86,7 +86,7 @@ async fn nothing_unnamed(world: &World) {
                 SELECT crop_key FROM face WHERE crop_key IS NOT NULL UNION ALL \
                 SELECT crop_key FROM face_template WHERE crop_key IS NOT NULL";
     let named = query(world, keys, vec![]).await.len();
-    assert_eq!(files(&world.folder.path().join("media")).len(), named);
+    assert_eq!(world.media_files().len(), named);
 }
 
 /// Requests that were let in before the erasure and write behind it.

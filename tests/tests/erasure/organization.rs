@@ -12,7 +12,7 @@ use tests::socket::{Got, Socket};
 use tests::world::{PASSWORD, World};
 
 use crate::people::{Land, Student, Teacher};
-use crate::scan::{Kept, Needle, files, needle, query};
+use crate::scan::{Kept, Needle, needle, query};
 
 const DELETE: &str = "mutation($password: String!, $all: Boolean!) { \
      deleteAccount(password: $password, eraseOrganization: $all) { erasedTemplates erasedPhotos } }";
@@ -49,7 +49,7 @@ async fn assert_all_named(world: &World) {
                 SELECT crop_key FROM face WHERE crop_key IS NOT NULL UNION ALL \
                 SELECT crop_key FROM face_template WHERE crop_key IS NOT NULL";
     let named = query(world, keys, vec![]).await.len();
-    assert_eq!(files(&world.folder.path().join("media")).len(), named);
+    assert_eq!(world.media_files().len(), named);
     let noted = query(world, "SELECT media_key FROM discarded", vec![]).await;
     assert!(noted.is_empty());
 }

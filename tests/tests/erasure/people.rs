@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use service::id::{OrganizationId, PersonId};
 use service::kinds::Role;
 use service::rates::Origin;
+use service::recognition::SeenFace;
 use service::{Scope, accounts};
 use tests::client::{Client, data};
-use tests::fake::{self, Colour, FakeVision, photo};
+use tests::fake::{self, Colour, look, photo};
 use tests::school::{ENROLMENT, School, ended, enrol};
 use tests::world::{PASSWORD, World, address};
 
@@ -239,24 +240,16 @@ impl Student {
 
 /// The bytes of a face's crop, as the fake vision makes them.
 fn crop(colour: Colour) -> Bytes {
-    look(colour).crop.into()
+    the_face(colour).crop
 }
 
-/// A face as the fake vision sees it.
-fn look(colour: Colour) -> models::Face {
-    use models::Vision;
-    FakeVision::default()
-        .analyse(&photo(&[colour]), &models::Ask::default(), &|_| {
-            std::ops::ControlFlow::Continue(())
-        })
-        .unwrap()
-        .faces
-        .remove(0)
+fn the_face(colour: Colour) -> SeenFace {
+    look(&photo(&[colour]), None).faces.remove(0)
 }
 
 /// What a face looks like to the models, as it is sealed.
 pub fn embedding(colour: Colour) -> Vec<u8> {
-    let numbers = look(colour).embedding.unwrap();
+    let numbers = the_face(colour).embedding.unwrap();
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 

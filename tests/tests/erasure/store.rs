@@ -7,7 +7,7 @@ use tests::both;
 use tests::world::World;
 
 use crate::people::{Land, delete_user};
-use crate::scan::{files, query, uuid};
+use crate::scan::{query, uuid};
 
 async fn noted(world: &World) -> Vec<String> {
     let rows = query(world, "SELECT media_key AS k FROM discarded", vec![]).await;
@@ -27,7 +27,7 @@ async fn away(world: World) {
     let land = Land::of(world).await;
     let media = land.world.folder.path().join("media");
     let aside = land.world.folder.path().join("aside");
-    let before = files(&media).len();
+    let before = land.world.media_files().len();
     // Whatever is asked of it now fails, and not for want of the object.
     std::fs::rename(&media, &aside).unwrap();
     std::fs::write(&media, "no folder").unwrap();
@@ -48,7 +48,7 @@ async fn away(world: World) {
     for key in &keys {
         assert!(!media.join(key).exists());
     }
-    assert_eq!(files(&media).len(), before - keys.len());
+    assert_eq!(land.world.media_files().len(), before - keys.len());
 }
 
 both!(what_a_store_that_was_away_holds_goes_later, away);

@@ -1,51 +1,20 @@
 //! A worker that lost its lease can't write (invariant 4), and writing twice changes nothing.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use models::Vision;
 use service::kinds::{JobKind, JobStage};
 use service::queue::claims::{self, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto, Quality, Seen, SeenFace};
+use service::recognition::{self, Embedder, EnrolledPhoto};
 use service::{Error, Service};
 use tests::both;
 use tests::client::{Client, data};
-use tests::fake::{FakeVision, person, photo};
+use tests::fake::{look, person, photo};
 use tests::school::{School, enrol};
 use tests::world::{Setup, World};
 
 use crate::rows;
-
-/// What a worker has in hand when the models have looked.
-fn look(photo: &[u8]) -> Seen {
-    let seen = FakeVision::default()
-        .analyse(photo, &models::Ask::default(), &|_| ControlFlow::Continue(()))
-        .unwrap();
-    let face = |face: models::Face| SeenFace {
-        x: face.bounds.x,
-        y: face.bounds.y,
-        width: face.bounds.width,
-        height: face.bounds.height,
-        score: face.score,
-        quality: Quality {
-            sharpness: 0.9,
-            brightness: 0.5,
-            ..Quality::default()
-        },
-        too_small: face.too_small,
-        embedding: face.embedding,
-        liveness: face.liveness,
-        crop: face.crop.into(),
-    };
-    Seen {
-        width: seen.width,
-        height: seen.height,
-        faces: seen.faces.into_iter().map(face).collect(),
-        ..Seen::default()
-    }
-}
 
 /// The last step of a worker.
 async fn write(service: &Service, claim: &Claim, bytes: &[u8]) -> Result<(), Error> {
@@ -55,10 +24,10 @@ async fn write(service: &Service, claim: &Claim, bytes: &[u8]) -> Result<(), Err
         review_threshold: 0.8,
     };
     let photo = recognition::photos_to_read(service, claim).await?.remove(0);
-    let seen = look(bytes);
+    let seen = look(bytes, None);
     match claim.kind {
-        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen).await,
-        JobKind::Identify => recognition::identify(service, claim, &embedder, &photo, seen).await,
+        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen, None).await,
+        JobKind::Identify => recognition::identify(service, claim, &embedder, &photo, seen, None).await,
         JobKind::Enrol => {
             let looked = [EnrolledPhoto {
                 photo,

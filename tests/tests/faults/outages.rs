@@ -1,16 +1,21 @@
 //! Redis is emptied or stopped, the media store loses a photo or is away, between the submission of
 //! a photo and its end.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use service::queue::claims;
 use tests::both;
 use tests::client::data;
-use tests::fake::{SLOW, person, photo};
+use tests::fake::{FakeVision, SLOW, person, photo};
+use tests::gate::{Point, Word, guarded};
 use tests::process::Process;
 use tests::redis::OwnRedis;
 use tests::school::{School, ended};
 use tests::world::{Mode, Setup, World};
+use tokio_util::sync::CancellationToken;
 
 use crate::rows;
 
@@ -217,6 +222,57 @@ async fn a_store_that_is_away(mut world: World) {
 }
 
 both!(the_store_is_away, a_store_that_is_away, |setup| Setup {
+    workers: 0,
+    ..setup
+});
+
+async fn a_crop_that_cannot_be_stored(mut world: World) {
+    let (_, admin) = world.organization("School").await;
+    let school = School::with_students(&admin, 1).await;
+    let session = school.open_session().await;
+    let job = school.submit(&session, photo(&[person(0), person(1), person(2)])).await;
+    let crops = AtomicUsize::new(0);
+    let second_fails = move |point, _: Option<u16>, _: String| match point {
+        Point::Cropping if crops.fetch_add(1, Ordering::SeqCst) == 1 => Word::Fail,
+        _ => Word::Pass,
+    };
+    let failing = world.twin(|parts| parts.media = guarded(parts.media.clone(), Arc::new(second_fails)));
+    let claim = claims::claim(&failing).await.unwrap().unwrap();
+    worker::handle(
+        &failing,
+        claim,
+        Arc::new(FakeVision::default()),
+        &CancellationToken::new(),
+    )
+    .await;
+    let put_back = rows::job(&world, &job).await;
+    assert_eq!((put_back.status.as_str(), put_back.attempts), ("QUEUED", 0));
+    // The others, which were stored, go again.
+    let stored = || {
+        world
+            .media_files()
+            .iter()
+            .filter(|key| key.starts_with("crops/"))
+            .count()
+    };
+    let begun = Instant::now();
+    while stored() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{} crops stay", stored());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.hire().await;
+    assert_eq!(ended(&admin, &job).await["status"], "SUCCEEDED");
+    assert_eq!(
+        world
+            .media_files()
+            .iter()
+            .filter(|key| key.starts_with("crops/"))
+            .count(),
+        3
+    );
+}
+
+both!(a_crop_is_not_stored, a_crop_that_cannot_be_stored, |setup| Setup {
     workers: 0,
     ..setup
 });

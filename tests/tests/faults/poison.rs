@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use service::queue::claims;
 use tests::both;
 use tests::fake::{DEADLY, NAN, PANIC, SLOW, person, photo};
 use tests::process::Process;
@@ -92,6 +93,38 @@ async fn a_deadly_job_takes_no_neighbour_with_it() {
     }
     assert_eq!(deaths.load(Ordering::SeqCst), 3);
 }
+
+async fn the_last_attempt_is_not_begun_beside_others(world: World) {
+    let (_, admin) = world.organization("School").await;
+    let school = School::with_students(&admin, 1).await;
+    let session = school.open_session().await;
+    let job = school.submit(&session, photo(&[person(0)])).await;
+    let service = &world.service;
+    for attempt in 1..claims::ATTEMPTS {
+        let claim = claims::claim_beside(service).await.unwrap().unwrap();
+        assert_eq!(claim.attempts, attempt);
+        // Its worker is killed, for another job's sake.
+        rows::expire(&world, &job).await;
+    }
+    // Once more, before the worker has become quiet.
+    let suspect = claims::claim_beside(service).await.unwrap().unwrap();
+    assert_eq!(suspect.attempts, claims::ATTEMPTS);
+    let left = rows::job(&world, &job).await;
+    assert_eq!((left.status.as_str(), left.attempts), ("QUEUED", claims::ATTEMPTS - 1));
+    assert_eq!(claims::fail_exhausted(service).await.unwrap(), 0);
+    assert!(!claims::renew(service, &suspect).await.unwrap(), "nobody holds it");
+
+    let claim = claims::claim(service).await.unwrap().unwrap();
+    assert_eq!((claim.attempts, claim.fence), (claims::ATTEMPTS, suspect.fence + 1));
+    rows::expire(&world, &job).await;
+    assert_eq!(claims::fail_exhausted(service).await.unwrap(), 1);
+}
+
+both!(
+    the_last_attempt_waits,
+    the_last_attempt_is_not_begun_beside_others,
+    |setup| Setup { workers: 0, ..setup }
+);
 
 async fn what_fails_three_times_is_told(mut world: World) {
     let (_, admin) = world.organization("School").await;

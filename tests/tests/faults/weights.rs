@@ -15,8 +15,8 @@ async fn health(admin: &Client) -> (Value, Value) {
         .query("{ health { state components { name state detail } } }", json!({}))
         .await;
     let parts = data["health"]["components"].as_array().unwrap().clone();
-    let workers = parts.into_iter().find(|part| part["name"] == "workers").unwrap();
-    (data["health"]["state"].clone(), workers)
+    let models = parts.into_iter().find(|part| part["name"] == "models").unwrap();
+    (data["health"]["state"].clone(), models)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,11 +52,11 @@ async fn photos_wait_for_the_weights() {
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let (state, workers) = health(&admin).await;
-    assert_eq!((&state, &workers["state"]), (&json!("DEGRADED"), &json!("DEGRADED")));
+    let (state, models) = health(&admin).await;
+    assert_eq!((&state, &models["state"]), (&json!("DEGRADED"), &json!("DEGRADED")));
     assert!(
-        workers["detail"].as_str().unwrap().contains("no face models"),
-        "{workers}"
+        models["detail"].as_str().unwrap().contains("has its face models"),
+        "{models}"
     );
     assert!(alone.process.lives());
     assert!(alone.process.stop().await.success());

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
 mod bulk;
+mod housekeeping;
 mod rotate;
 mod site;
 

@@ -114,6 +114,16 @@ impl Site {
         &self.processes[0].base
     }
 
+    /// The data folder.
+    pub fn folder(&self) -> PathBuf {
+        let (_, folder) = self
+            .settings
+            .iter()
+            .find(|(name, _)| name == "MUSTER_DATA_DIR")
+            .unwrap();
+        folder.into()
+    }
+
     /// Where the secret is kept, on the embedded default.
     pub fn secret_file(&self) -> PathBuf {
         self.folder.path().join("secret.key")

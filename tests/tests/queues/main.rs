@@ -1,6 +1,7 @@
 //! What admins do about queues and staff about jobs, and whose turn it is.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there, with the line")]
 
+mod many;
 mod stages;
 
 use std::time::Duration;

@@ -40,7 +40,7 @@ impl Vision for Slow {
     }
 
     fn analyse(&self, photo: &[u8], ask: &Ask, observe: Observer<'_>) -> Result<Analysis, VisionError> {
-        let slowly = |stage: Stage| {
+        let slowly = |stage: Stage<'_>| {
             let answer = observe(stage);
             if answer == ControlFlow::Continue(()) {
                 self.begun.fetch_add(1, Ordering::SeqCst);
@@ -48,7 +48,7 @@ impl Vision for Slow {
             }
             answer
         };
-        for stage in [Stage::Decoding, Stage::Detecting, Stage::Embedding] {
+        for stage in [Stage::Decoding, Stage::Detecting, Stage::Embedding(&[])] {
             if slowly(stage).is_break() {
                 return Err(VisionError::Abandoned);
             }

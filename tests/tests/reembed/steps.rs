@@ -1,57 +1,23 @@
 //! Between the steps of a re-embedding: somebody is enrolled, somebody is erased, the lease is lost.
 
-use std::ops::ControlFlow;
-
-use models::{Ask, Vision};
 use serde_json::json;
 use service::queue::claims::{self, Claim, LEASE_LOST};
-use service::recognition::{
-    self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Quality, Reembedding, Seen, SeenFace, Switch,
-};
+use service::recognition::{self, Embedder, EnrolledPhoto, GALLERY_SWITCHED, Reembedding, Switch};
 use service::{Error, Service};
 use tests::both;
 use tests::client::Client;
-use tests::fake::{FakeVision, person, photo};
+use tests::fake::{look, person, photo};
 use tests::school::{ENROLMENT, School, ended, enrol};
 use tests::world::{Setup, World};
 
 use super::{NEW, OLD, announce, crops, marked, model_of, query, reembed, restart_with, run, templates, uuid};
-
-/// What a worker sees in a picture, asked with an embedder.
-fn look(picture: &[u8], embedder: &str) -> Seen {
-    let ask = Ask {
-        embedder: Some(embedder.into()),
-        liveness: false,
-    };
-    let seen = FakeVision::default()
-        .analyse(picture, &ask, &|_| ControlFlow::Continue(()))
-        .unwrap();
-    let face = |face: models::Face| SeenFace {
-        x: face.bounds.x,
-        y: face.bounds.y,
-        width: face.bounds.width,
-        height: face.bounds.height,
-        score: face.score,
-        quality: Quality::default(),
-        too_small: face.too_small,
-        embedding: face.embedding,
-        liveness: face.liveness,
-        crop: face.crop.into(),
-    };
-    Seen {
-        width: seen.width,
-        height: seen.height,
-        faces: seen.faces.into_iter().map(face).collect(),
-        ..Seen::default()
-    }
-}
 
 /// Looks at what lacks a template and writes at most so many; answers how many.
 async fn make(service: &Service, work: &mut Reembedding<'_>, most: usize) -> service::Result<usize> {
     let mut seen = Vec::new();
     for template in work.next(None).await?.into_iter().take(most) {
         let crop = service.media.get(template.crop().unwrap()).await?;
-        seen.push((template, Some(look(&crop, NEW))));
+        seen.push((template, Some(look(&crop, Some(NEW)))));
     }
     let count = seen.len();
     work.keep(seen).await?;
@@ -119,7 +85,7 @@ async fn enrolled_meanwhile(mut world: World) {
         .into_iter()
         .map(|read| EnrolledPhoto {
             photo: read,
-            seen: Some(look(&photos(2)[0], OLD)),
+            seen: Some(look(&photos(2)[0], Some(OLD))),
         })
         .collect();
     let embedder = Embedder {
@@ -182,7 +148,7 @@ async fn lease_lost(mut world: World) {
     let mut seen = Vec::new();
     for template in rest {
         let crop = world.service.media.get(template.crop().unwrap()).await.unwrap();
-        seen.push((template, Some(look(&crop, NEW))));
+        seen.push((template, Some(look(&crop, Some(NEW)))));
     }
     work.keep(seen.clone()).await.unwrap();
     work.keep(seen).await.unwrap();
@@ -211,7 +177,7 @@ async fn erased_meanwhile(mut world: World) {
     let mut seen = Vec::new();
     for template in work.next(None).await.unwrap() {
         let crop = world.service.media.get(template.crop().unwrap()).await.unwrap();
-        seen.push((template, Some(look(&crop, NEW))));
+        seen.push((template, Some(look(&crop, Some(NEW)))));
     }
     let rest = seen.split_off(4);
     work.keep(seen).await.unwrap();

@@ -12,9 +12,10 @@ use calamine::{Data, Reader, Xlsx};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use service::clock::ManualClock;
+use service::housekeeping::{self, Chore, Occasion};
 use service::kinds::Role;
 use service::queue::claims;
-use service::{media, reports};
+use service::reports;
 use tests::both;
 use tests::client::{Client, code};
 use tests::fake::{person, photo};
@@ -300,8 +301,9 @@ async fn a_report_is_read_with_the_rights_of_then_and_kept_for_a_week() {
     assert_eq!(files(), 1);
     for (days, left) in [(6, 1), (2, 0)] {
         clock.advance(TimeDelta::days(days));
-        reports::sweep(&worker).await.unwrap();
-        media::remove_discarded(&worker).await.unwrap();
+        for chore in [Chore::Reports, Chore::DiscardedMedia] {
+            housekeeping::run(&worker, chore, Occasion::Asked).await.unwrap();
+        }
         assert_eq!(files(), left, "after {days} more days");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use service::housekeeping::Chore;
 use service::kinds::Role;
 use tests::both;
 use tests::client::{code, data};
@@ -215,23 +216,13 @@ async fn deleted(world: World) {
     assert_eq!(rows(&world, "session").await, 1);
     assert_eq!(rows(&world, "membership").await, 1);
     assert_eq!(rows(&world, "person WHERE role = 'STUDENT'").await, 3, "people stay");
-    service::media::remove_discarded(&world.service).await.unwrap();
-    assert_eq!(objects(&world.folder.path().join("media")), 0);
+    world.housekeep(Chore::DiscardedMedia).await;
+    assert!(world.media_files().is_empty());
     assert_eq!(refusal(&by_id(&admin, "deleteClass", &school.class).await), unknown());
     assert_eq!(code(&by_id(&admin, "openSession", &session).await), "NOT_FOUND");
 }
 
 both!(a_class_without_marks_is_deleted, deleted);
-
-fn objects(folder: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
-    };
-    entries
-        .map(|entry| entry.unwrap().path())
-        .map(|path| if path.is_dir() { objects(&path) } else { 1 })
-        .sum()
-}
 
 async fn left(world: World) {
     let (_, admin) = world.organization("School").await;
