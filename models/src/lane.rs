@@ -1,6 +1,6 @@
 //! What is done for each face that was found: upright, judged, cut out, embedded. The faces of a photo are shared out
 //! among lanes, a thread each: a run over a few faces stays in one core's cache, and no thread waits for another
-//! within it, which costs ONNX Runtime's own threads a third.
+//! within it, which costs ONNX Runtime's own threads more than the faces that are left over at the end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,8 +47,9 @@ pub(crate) fn open(model: &[u8], entry: &Entry, means: Means) -> Result<Vec<Lane
         .map(|_| {
             let mut embedder = Embedder::open(model, entry, each)?;
             let grey = RgbImage::from_pixel(SIDE, SIDE, image::Rgb([127; 3]));
-            for faces in [1, embedder.batch()] {
-                embedder.embed(&vec![&grey; faces])?;
+            embedder.embed(&[&grey])?;
+            if embedder.batch() > 1 {
+                embedder.embed(&vec![&grey; embedder.batch()])?;
             }
             Ok(Lane {
                 embedder,
@@ -156,6 +157,8 @@ impl Lane {
         let Some(bounds) = clip(detection, picture) else {
             return Ok(None);
         };
+        // First: reading it line by line has the face's pixels fetched for what follows.
+        let crop = self.crop(picture, bounds)?.into();
         // Landmarks in one point make no face that could be turned upright.
         let upright = align(picture, &detection.landmarks, &mut self.resizer)?;
         let black;
@@ -172,7 +175,7 @@ impl Lane {
             too_small: detection.width < LEAST_WIDTH || upright.is_none(),
             embedding: None,
             liveness: None,
-            crop: self.crop(picture, bounds)?.into(),
+            crop,
         };
         Ok(Some((face, upright)))
     }

@@ -41,8 +41,9 @@ impl From<usize> for Means {
 /// A session of a model, given as its file's bytes.
 ///
 /// Without memory patterns: they lay a photo's tensors side by side in one block, a third more than the arena takes
-/// for them one after another, and gain nothing. Without spinning, because threads that wait for work by turning
-/// round and round take the processor from the other slots, the database and a laptop's battery.
+/// for them one after another, and gain nothing. Its threads wait for each other by turning round and round while it
+/// runs, as its steps are shorter than a thread takes to wake; between runs they sleep, since they would take the
+/// processor from the other slots, the database and a laptop's battery.
 pub(crate) fn open(model: &[u8], means: impl Into<Means>) -> Result<Session, VisionError> {
     let means = means.into();
     let environment = crate::runtime::environment().map_err(|error| failed(&error))?;
@@ -53,7 +54,8 @@ pub(crate) fn open(model: &[u8], means: impl Into<Means>) -> Result<Session, Vis
             .with_memory_pattern(false)?
             .with_intra_threads(means.threads.max(1))?
             .with_inter_threads(1)?
-            .with_intra_op_spinning(false)?
+            .with_intra_op_spinning(true)?
+            .with_config_entry("session.force_spinning_stop", "1")?
             .commit_from_memory(model)
     };
     build().map_err(|error| failed(&error))
