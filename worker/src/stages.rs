@@ -1,17 +1,22 @@
 //! Tells how far a job is. Stages are reported from blocking threads and written behind them:
-//! no pixel waits for the database.
+//! no pixel waits for the database, and of stages that are over in a moment nothing is written.
+
+use std::time::Duration;
 
 use models::Stage;
 use service::Service;
 use service::kinds::JobStage;
 use service::queue::claims::{self, Claim};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 /// The share of a job that its photos take; the rest is matching and writing.
 const LOOKING: f64 = 0.75;
 /// Most stages that wait to be written; a slow database loses the ones in between.
 const WAITING: usize = 8;
+/// A stage, or a job, that is over sooner is not told of: nobody would see it, and it costs as much as what is written.
+const MOMENT: Duration = Duration::from_millis(25);
 
 #[derive(Debug)]
 pub struct Reporter {
@@ -19,13 +24,18 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// `lost` is called when the job turns out to be another's, or cancelled.
+    /// Reports until it is dropped, at the job's end. `lost` is called when the job turns out to be another's, or
+    /// cancelled.
     pub fn start(service: &Service, claim: &Claim, lost: impl Fn() + Send + Sync + 'static) -> Self {
         let (reports, mut waiting) = mpsc::channel::<(JobStage, f64)>(WAITING);
         let (service, claim) = (service.clone(), claim.clone());
         let written = async move {
             while let Some(mut latest) = waiting.recv().await {
-                while let Ok(later) = waiting.try_recv() {
+                let told = Instant::now() + MOMENT;
+                while let Ok(later) = timeout_at(told, waiting.recv()).await {
+                    let Some(later) = later else {
+                        return;
+                    };
                     latest = later;
                 }
                 match claims::progress(&service, &claim, latest.0, latest.1).await {
@@ -54,8 +64,8 @@ impl Reporter {
         }
     }
 
-    /// The photos are looked through. A report that comes after the job's result changes nothing.
-    pub fn matching(self) {
+    /// The photos are looked through.
+    pub fn matching(&self) {
         let _ = self.reports.try_send((JobStage::Matching, 0.8));
     }
 }

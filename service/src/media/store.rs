@@ -29,6 +29,11 @@ pub struct Store {
     folder: Option<PathBuf>,
 }
 
+/// Objects that a store is asked to take at a time: one that is reached over the network, and a folder. There each is synced
+/// to disk, which is as fast with few, and with many costs those who use the processor meanwhile twice as much.
+const AT_ONCE: usize = 32;
+const FILES_AT_ONCE: usize = 2;
+
 /// An object as the store lists it.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -77,6 +82,15 @@ impl Store {
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         self.objects.put(&Key::from(key), bytes.into()).await?;
         Ok(())
+    }
+
+    /// Puts in all of them, also those behind one that fails: a write that nobody waits for goes on, and would end
+    /// behind the removal of what it wrote.
+    pub async fn put_all(&self, objects: Vec<(String, Bytes)>) -> Result<()> {
+        let at_once = if self.folder.is_some() { FILES_AT_ONCE } else { AT_ONCE };
+        let put = |(key, bytes): (String, Bytes)| async move { self.put(&key, bytes).await };
+        let stored: Vec<Result<()>> = stream::iter(objects).map(put).buffered(at_once).collect().await;
+        stored.into_iter().collect()
     }
 
     /// Uploads a file in parts, from its beginning; answers its size.

@@ -152,16 +152,31 @@ async fn take(service: &Service, beside: bool) -> Result<Option<Claim>> {
         since("j"),
         claimable("job", &now),
     );
-    let claim: Option<Claim> = service.db.writer().one(&sql, values.done()).await?;
-    if let Some(claim) = &claim {
-        service.announcer.announce(&[Topic::Job(claim.id)]);
-        take_turn(service, claim).await;
+    let claim = if service.db.is_postgres() {
+        let claim = service.db.writer().one(&sql, values.done()).await?;
+        // Behind it, so that no claim waits for another of the same organization.
+        if let Some(claim) = &claim {
+            take_turn(service, service.db.writer(), claim).await;
+        }
+        claim
+    } else {
+        // With it: what the one writer commits once has to reach the disk once.
+        let tx = service.db.begin().await?;
+        let claim = tx.one(&sql, values.done()).await?;
+        if let Some(claim) = &claim {
+            take_turn(service, &tx, claim).await;
+        }
+        tx.commit().await?;
+        claim
+    };
+    if let Some(Claim { id, .. }) = &claim {
+        service.announcer.announce(&[Topic::Job(*id)]);
     }
     Ok(claim)
 }
 
-/// Behind the claim and not with it: a turn that isn't noted makes nobody wait long.
-async fn take_turn(service: &Service, claim: &Claim) {
+/// A turn that isn't noted makes nobody wait long.
+async fn take_turn(service: &Service, db: &impl Sql, claim: &Claim) {
     let mut values = Values::default();
     let organization = values.push(claim.organization_id);
     let now = now(service, &mut values);
@@ -169,7 +184,7 @@ async fn take_turn(service: &Service, claim: &Claim) {
         "INSERT INTO queue_turn (organization_id, claimed_at) SELECT o.id, {now} FROM organization o \
          WHERE o.id = {organization} ON CONFLICT (organization_id) DO UPDATE SET claimed_at = excluded.claimed_at"
     );
-    if let Err(error) = service.db.writer().run(&sql, values.done()).await {
+    if let Err(error) = db.run(&sql, values.done()).await {
         tracing::debug!(%error, "a turn was not noted");
     }
 }
@@ -212,7 +227,9 @@ pub async fn renew(service: &Service, claim: &Claim) -> Result<bool> {
 /// Tells how far the job is, 0 to 1 and never falling, nor its stage; false where the lease was lost.
 pub async fn progress(service: &Service, claim: &Claim, stage: JobStage, progress: f64) -> Result<bool> {
     let kept = change(service, claim, |values| come_to(service, values, stage, progress)).await?;
-    service.announcer.announce(&[Topic::Job(claim.id)]);
+    if kept {
+        service.announcer.announce(&[Topic::Job(claim.id)]);
+    }
     Ok(kept)
 }
 

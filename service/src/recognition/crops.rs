@@ -1,7 +1,6 @@
 //! Crops of faces on their way into the media store.
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -9,9 +8,6 @@ use crate::error::{Error, Result};
 use crate::kinds::JobStage;
 use crate::queue::claims::{self, Claim};
 use crate::{Service, media};
-
-/// Crops that the store is asked to take at a time.
-const AT_ONCE: usize = 32;
 
 /// Crops that are being stored, while other work goes on. Those that no row comes to name are let go again.
 #[derive(Debug)]
@@ -28,21 +24,8 @@ impl Crops {
         let prefix = format!("crops/{}/{}", claim.id.0.simple(), claim.fence);
         let keys: Vec<String> = crops.iter().map(|_| media::new_key(service, &prefix)).collect();
         let storing = {
-            let (service, keys) = (service.clone(), keys.clone());
-            async move {
-                let put = |(key, bytes): (String, Bytes)| {
-                    let service = &service;
-                    async move { service.media.put(&key, bytes).await }
-                };
-                // All of them, also behind one that failed: a write that nobody waits for goes on, and would end
-                // behind the removal of what it wrote.
-                let stored: Vec<Result<()>> = stream::iter(keys.into_iter().zip(crops))
-                    .map(put)
-                    .buffered(AT_ONCE)
-                    .collect()
-                    .await;
-                stored.into_iter().collect()
-            }
+            let (service, objects) = (service.clone(), keys.iter().cloned().zip(crops).collect());
+            async move { service.media.put_all(objects).await }
         };
         Self {
             service: service.clone(),
@@ -56,9 +39,10 @@ impl Crops {
         self.keys.len()
     }
 
-    /// Says that the job comes to be written, waits until all are stored, and answers a key for each.
+    /// Waits until all are stored, and says so where it comes to that; answers a key for each.
     pub(super) async fn stored(mut self, claim: &Claim) -> Result<Vec<String>> {
-        if !claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? {
+        let waits = self.storing.as_ref().is_some_and(|storing| !storing.is_finished());
+        if waits && !claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? {
             return Err(claims::lost());
         }
         if let Some(storing) = &mut self.storing {

@@ -143,10 +143,10 @@ pub async fn workers_left(world: &World) {
     assert_eq!(number(world, "SELECT COUNT(*) AS n FROM worker_node", vec![]).await, 0);
 }
 
-/// Waits until somebody waits for a lock in this world's database (`PostgreSQL`).
+/// Waits until somebody in this world's database (`PostgreSQL`) waits for a session, to write marks.
 pub async fn somebody_waits(world: &World) {
     let sql = "SELECT COUNT(*) AS n FROM pg_stat_activity \
-               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+               WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF s'";
     let begun = Instant::now();
     while number(world, sql, vec![]).await == 0 {
         assert!(begun.elapsed() < Duration::from_mins(1), "nobody waits");
