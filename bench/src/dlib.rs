@@ -1,5 +1,5 @@
 //! The same photos and people by `face_recognition` (dlib), as its own examples use it: recall and
-//! photos a second, side by side. Once, outside of CI: dlib takes long to build.
+//! photos a second, side by side. Once, outside of CI: it is a large download.
 
 use crate::accuracy::Tally;
 use crate::counterpart::{Counterpart, python};
