@@ -39,10 +39,9 @@ impl Crops {
         self.keys.len()
     }
 
-    /// Waits until all are stored, and says so where it comes to that; answers a key for each.
+    /// Says that the job comes to be written, waits until all are stored, and answers a key for each.
     pub(super) async fn stored(mut self, claim: &Claim) -> Result<Vec<String>> {
-        let waits = self.storing.as_ref().is_some_and(|storing| !storing.is_finished());
-        if waits && !claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? {
+        if !claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? {
             return Err(claims::lost());
         }
         if let Some(storing) = &mut self.storing {
