@@ -1,6 +1,6 @@
 //! What is done for each face that was found: upright, judged, cut out, embedded. The faces of a photo are shared out
 //! among lanes, a thread each: a run over a few faces stays in one core's cache, and no thread waits for another
-//! within it, which costs ONNX Runtime's own threads more than the faces that are left over at the end.
+//! within it, which cost ONNX Runtime's own threads a third while they slept between its steps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

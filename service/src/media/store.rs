@@ -30,7 +30,7 @@ pub struct Store {
 }
 
 /// Objects that a store is asked to take at a time: one that is reached over the network, and a folder. There each is synced
-/// to disk, which is as fast with few, and with many costs those who use the processor meanwhile twice as much.
+/// to disk, which is a third slower with few, and with many costs those who use the processor meanwhile twice as much.
 const AT_ONCE: usize = 32;
 const FILES_AT_ONCE: usize = 2;
 
