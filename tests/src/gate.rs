@@ -184,22 +184,25 @@ impl Vision for GatedVision {
 }
 
 /// Says what becomes of a read or a write of that object; may block. The number is the photo's that is written.
-pub type Doorkeeper = Arc<dyn Fn(Point, Option<u16>, String) -> Word + Send + Sync>;
+type Doorkeeper = Arc<dyn Fn(Point, Option<u16>, String) -> Word + Send + Sync>;
 
 /// Puts a gate before the photos and crops of a store: where they are numbered, whoever is behind the gate is asked.
 pub fn gated(store: Store, gate: Gate) -> Store {
-    guarded(
-        store,
-        Arc::new(move |point, photo, key| match (point, photo) {
-            (Point::Storing | Point::Cropping, None) => Word::Pass,
-            _ => gate.ask(point, photo, Some(key)),
-        }),
-    )
+    guarded(store, move |point, photo, key| match (point, photo) {
+        (Point::Storing | Point::Cropping, None) => Word::Pass,
+        _ => gate.ask(point, photo, Some(key)),
+    })
 }
 
 /// The same with somebody in this process at the gate.
-pub fn guarded(store: Store, doorkeeper: Doorkeeper) -> Store {
-    store.through(|inner| Arc::new(GatedStore { inner, doorkeeper }))
+pub fn guarded(store: Store, doorkeeper: impl Fn(Point, Option<u16>, String) -> Word + Send + Sync + 'static) -> Store {
+    let doorkeeper: Doorkeeper = Arc::new(doorkeeper);
+    store.through(|inner| {
+        Arc::new(GatedStore {
+            inner,
+            doorkeeper: doorkeeper.clone(),
+        })
+    })
 }
 
 struct GatedStore {

@@ -2,6 +2,7 @@
 //! are shown. Keys are random, never made from the content.
 
 mod discard;
+mod files;
 pub(crate) mod named;
 mod orphans;
 mod owner;

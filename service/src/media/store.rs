@@ -17,6 +17,7 @@ use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::files;
 use crate::error::Result;
 
 /// The folders in which our keys begin. What lies elsewhere is not ours, but for the marker of whose the store is.
@@ -25,14 +26,21 @@ const FOLDERS: [&str; 3] = ["photos", "crops", "exports"];
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    /// Where the objects are files.
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
 }
 
-/// Objects that a store is asked to take at a time: one that is reached over the network, and a folder. There each is synced
-/// to disk, which is a third slower with few, and with many costs those who use the processor meanwhile twice as much.
+/// Where the objects are files.
+#[derive(Clone, Debug)]
+struct Folder {
+    root: PathBuf,
+    /// The same objects by a way on which nothing is synced to disk.
+    unsynced: Arc<dyn ObjectStore>,
+}
+
+/// Objects that a store is asked to take at a time: one that is reached over the network, and a folder, where two would
+/// wait for each other.
 const AT_ONCE: usize = 32;
-const FILES_AT_ONCE: usize = 2;
+const FILES_AT_ONCE: usize = 1;
 
 /// An object as the store lists it.
 #[derive(Clone, Debug)]
@@ -44,9 +52,14 @@ pub struct Listed {
 impl Store {
     pub fn folder(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(crate::Error::internal)?;
+        let root = fs::canonicalize(path).map_err(crate::Error::internal)?;
+        let files = LocalFileSystem::new_with_prefix(&root)?;
         Ok(Self {
-            objects: Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true)),
-            folder: Some(path.to_owned()),
+            objects: Arc::new(files.clone().with_fsync(true)),
+            folder: Some(Folder {
+                root,
+                unsynced: Arc::new(files),
+            }),
         })
     }
 
@@ -72,10 +85,13 @@ impl Store {
 
     /// The same behind what `filter` makes of it, such as one that fails now and then.
     #[must_use]
-    pub fn through(self, filter: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+    pub fn through(self, filter: impl Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
         Self {
             objects: filter(self.objects),
-            ..self
+            folder: self.folder.map(|folder| Folder {
+                unsynced: filter(folder.unsynced),
+                ..folder
+            }),
         }
     }
 
@@ -84,13 +100,17 @@ impl Store {
         Ok(())
     }
 
-    /// Puts in all of them, also those behind one that fails: a write that nobody waits for goes on, and would end
-    /// behind the removal of what it wrote.
+    /// Puts in all of them, under keys that nothing is under yet, and also those behind one that fails: a write that nobody
+    /// waits for goes on, and would end behind the removal of what it wrote. Where it fails any of them may be there,
+    /// and may be lost, or be empty, after a crash of the machine.
     pub async fn put_all(&self, objects: Vec<(String, Bytes)>) -> Result<()> {
-        let at_once = if self.folder.is_some() { FILES_AT_ONCE } else { AT_ONCE };
-        let put = |(key, bytes): (String, Bytes)| async move { self.put(&key, bytes).await };
-        let stored: Vec<Result<()>> = stream::iter(objects).map(put).buffered(at_once).collect().await;
-        stored.into_iter().collect()
+        let Some(folder) = &self.folder else {
+            return put_each(&self.objects, objects, AT_ONCE).await;
+        };
+        let paths: Vec<_> = objects.iter().map(|(key, _)| folder.root.join(key)).collect();
+        put_each(&folder.unsynced, objects, FILES_AT_ONCE).await?;
+        let root = folder.root.clone();
+        on_disk(move || files::sync(&root, &paths)).await
     }
 
     /// Uploads a file in parts, from its beginning; answers its size.
@@ -99,10 +119,6 @@ impl Store {
         let mut file = tokio::fs::File::from_std(file);
         file.rewind().await.map_err(crate::Error::internal)?;
         let mut parts = BufWriter::new(self.objects.clone(), Key::from(key));
-        let away = |error: io::Error| {
-            tracing::warn!(%error, "media store away");
-            crate::Error::Unavailable("The media store")
-        };
         let size = tokio::io::copy(&mut file, &mut parts).await.map_err(away)?;
         parts.shutdown().await.map_err(away)?;
         Ok(size)
@@ -167,64 +183,64 @@ impl Store {
     /// Where objects are files: removes what a process left that ended while it wrote one, which no list
     /// shows, and folders that nothing is in, of our folders and from before then. Answers how many files.
     pub async fn tidy(&self, before: DateTime<Utc>) -> Result<u64> {
-        let Some(root) = &self.folder else { return Ok(0) };
+        let Some(Folder { root, .. }) = &self.folder else {
+            return Ok(0);
+        };
         let folders = FOLDERS.map(|folder| root.join(folder));
         let before = SystemTime::from(before);
-        let tidied = tokio::task::spawn_blocking(move || {
-            let mut removed = 0;
-            for folder in folders {
-                removed += tidy(&folder, before)?;
-            }
-            io::Result::Ok(removed)
-        });
-        tidied.await?.map_err(|error| {
-            tracing::warn!(%error, "media store away");
-            crate::Error::Unavailable("The media store")
-        })
+        on_disk(move || folders.iter().map(|folder| files::tidy(folder, before)).sum()).await
     }
 }
 
-/// What is gone before it is come to is no error: others are at it too.
-fn or_gone(done: io::Result<()>) -> io::Result<()> {
-    done.or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })
+async fn put_each(store: &dyn ObjectStore, objects: Vec<(String, Bytes)>, at_once: usize) -> Result<()> {
+    let put = |(key, bytes): (String, Bytes)| async move { store.put(&Key::from(key), bytes.into()).await };
+    let stored: Vec<_> = stream::iter(objects).map(put).buffered(at_once).collect().await;
+    stored.into_iter().try_for_each(|put| put.map(drop)).map_err(Into::into)
 }
 
-fn tidy(folder: &Path, before: SystemTime) -> io::Result<u64> {
-    let mut removed = 0;
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let path = entry.path();
-        let is_old = |data: &fs::Metadata| data.modified().is_ok_and(|at| at < before);
-        match entry.metadata() {
-            Ok(data) if data.is_dir() => {
-                removed += tidy(&path, before)?;
-                if is_old(&data) {
-                    // Refused where something is in it, which is as it should be.
-                    let _ = fs::remove_dir(&path);
-                }
-            }
-            Ok(data) if is_old(&data) && is_unfinished(&path) => {
-                or_gone(fs::remove_file(&path))?;
-                removed += 1;
-            }
-            Ok(_) => {}
-            Err(error) => or_gone(Err(error))?,
-        }
+/// What is done to the folder's files, on a blocking thread.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await?.map_err(away)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn away(error: io::Error) -> crate::Error {
+    tracing::warn!(%error, "media store away");
+    crate::Error::Unavailable("The media store")
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::Error;
+
+    fn objects(keys: [&str; 2]) -> Vec<(String, Bytes)> {
+        keys.map(|key| (key.to_owned(), Bytes::copy_from_slice(key.as_bytes())))
+            .to_vec()
     }
-    Ok(removed)
-}
 
-/// `object_store` writes beside the object's place, under its name with a number behind it.
-fn is_unfinished(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.and_then(|name| name.split_once('#'))
-        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    #[tokio::test]
+    async fn all_are_put_in_also_behind_one_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        store.put_all(objects(["crops/1/a", "crops/2/b"])).await.unwrap();
+        assert_eq!(store.get("crops/1/a").await.unwrap(), "crops/1/a");
+        // Nothing can be put in under an object.
+        let put = store.put_all(objects(["crops/1/a/c", "crops/2/d"])).await;
+        assert!(matches!(put, Err(Error::Unavailable(_))), "{put:?}");
+        assert_eq!(store.get("crops/2/d").await.unwrap(), "crops/2/d");
+    }
+
+    /// What takes them keeps them elsewhere, where there is nothing to sync.
+    #[tokio::test]
+    async fn what_cannot_be_synced_is_not_put_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        let store = store.through(|_| Arc::new(InMemory::new()));
+        store.put("crops/1/a", Bytes::new()).await.unwrap();
+        let put = store.put_all(objects(["crops/1/a", "crops/2/b"])).await;
+        assert!(matches!(put, Err(Error::Unavailable(_))), "{put:?}");
+    }
 }

@@ -236,7 +236,7 @@ async fn a_crop_that_cannot_be_stored(mut world: World) {
         Point::Cropping if crops.fetch_add(1, Ordering::SeqCst) == 1 => Word::Fail,
         _ => Word::Pass,
     };
-    let failing = world.twin(|parts| parts.media = guarded(parts.media.clone(), Arc::new(second_fails)));
+    let failing = world.twin(|parts| parts.media = guarded(parts.media.clone(), second_fails));
     let claim = claims::claim(&failing).await.unwrap().unwrap();
     worker::handle(
         &failing,
