@@ -1,12 +1,10 @@
 //! Tells how far a job is. Stages are reported from blocking threads and written behind them:
 //! no pixel waits for the database, and of stages that are over in a moment nothing is written.
 
-use std::time::Duration;
-
 use models::Stage;
 use service::Service;
 use service::kinds::JobStage;
-use service::queue::claims::{self, Claim};
+use service::queue::claims::{self, Claim, MOMENT};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -15,8 +13,6 @@ use tracing::Instrument;
 const LOOKING: f64 = 0.75;
 /// Most stages that wait to be written; a slow database loses the ones in between.
 const WAITING: usize = 8;
-/// A stage, or a job, that is over sooner is not told of: nobody would see it, and it costs as much as what is written.
-const MOMENT: Duration = Duration::from_millis(25);
 
 #[derive(Debug)]
 pub struct Reporter {

@@ -16,6 +16,9 @@ use crate::{Service, Tx, measure};
 
 /// A worker that says nothing for so long has lost its job.
 pub const LEASE: Duration = Duration::from_secs(15);
+/// A stage, or a job, that is over sooner is not told of: nobody would see it, and telling costs as much as what the job writes
+/// in the end.
+pub const MOMENT: Duration = Duration::from_millis(100);
 /// A job that ended its process so often is failed.
 pub const ATTEMPTS: i32 = 3;
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::kinds::JobStage;
-use crate::queue::claims::{self, Claim};
+use crate::queue::claims::{self, Claim, MOMENT};
 use crate::{Service, media};
 
 /// Crops that are being stored, while other work goes on. Those that no row comes to name are let go again.
@@ -39,13 +40,15 @@ impl Crops {
         self.keys.len()
     }
 
-    /// Says that the job comes to be written, waits until all are stored, and answers a key for each.
+    /// Waits until all are stored, and answers a key for each. Where that takes more than a [`MOMENT`] it says that the
+    /// job comes to be written.
     pub(super) async fn stored(mut self, claim: &Claim) -> Result<Vec<String>> {
-        if !claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? {
-            return Err(claims::lost());
-        }
         if let Some(storing) = &mut self.storing {
-            let ended = storing.await;
+            let ended = match timeout(MOMENT, &mut *storing).await {
+                Ok(ended) => ended,
+                Err(_) if claims::progress(&self.service, claim, JobStage::Writing, 0.9).await? => storing.await,
+                Err(_) => return Err(claims::lost()),
+            };
             // Before it is looked at: what has ended is not waited for again when these are let go.
             self.storing = None;
             ended.map_err(Error::internal)??;

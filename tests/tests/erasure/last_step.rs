@@ -1,7 +1,8 @@
 //! The worst moment: the worker was told that the job is its own still, has compared the faces, and
-//! stores the crops.
+//! stores the crops, which takes so long that it says so.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use service::events::{Announcer, Topic};
@@ -11,6 +12,7 @@ use service::{Error, Service};
 use tests::both;
 use tests::client::Client;
 use tests::fake::{Colour, look, person, photo};
+use tests::gate::{Point, Word, guarded};
 use tests::school::{School, ended, enrol};
 use tests::world::{Setup, World};
 use tokio::sync::broadcast;
@@ -18,7 +20,9 @@ use tokio::sync::broadcast;
 use crate::scan::query;
 
 /// Does something once, when a job is heard of: between two steps of whoever announces.
-struct Interrupt(Mutex<Option<Box<dyn FnOnce() + Send>>>, broadcast::Sender<Topic>);
+struct Interrupt(Arc<Mutex<Waiting>>, broadcast::Sender<Topic>);
+
+type Waiting = Option<Box<dyn FnOnce() + Send>>;
 
 impl std::fmt::Debug for Interrupt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,8 +54,21 @@ fn interrupted(world: &World, admin: &Client, student: &str) -> Service {
             });
         });
     };
+    let waiting: Arc<Mutex<Waiting>> = Arc::new(Mutex::new(Some(Box::new(erase))));
+    let slow = {
+        let waiting = waiting.clone();
+        move |point, _: Option<u16>, _: String| {
+            let begun = Instant::now();
+            while point == Point::Cropping && waiting.lock().unwrap().is_some() {
+                assert!(begun.elapsed() < Duration::from_secs(20), "nothing is said");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Word::Pass
+        }
+    };
     world.twin(|parts| {
-        parts.announcer = Arc::new(Interrupt(Mutex::new(Some(Box::new(erase))), broadcast::Sender::new(1)));
+        parts.media = guarded(parts.media.clone(), slow);
+        parts.announcer = Arc::new(Interrupt(waiting, broadcast::Sender::new(1)));
     })
 }
 

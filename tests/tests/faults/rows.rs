@@ -21,7 +21,7 @@ pub struct Job {
 impl Job {
     /// Someone holds it, and the models look at its photo.
     pub fn is_in_the_middle(&self) -> bool {
-        self.status == "RUNNING" && self.stage == "DETECTING"
+        self.status == "RUNNING" && matches!(self.stage.as_str(), "DECODING" | "DETECTING" | "EMBEDDING")
     }
 }
 
