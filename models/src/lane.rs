@@ -125,18 +125,17 @@ fn share_out<T: Sync, R: Send>(
         }
     };
     let busy = things.len().clamp(1, lanes.len());
-    let lanes = &mut lanes[..busy];
-    let done: Result<Vec<_>, VisionError> = match lanes {
-        [only] => one_lane(only).map(|done| vec![done]),
-        lanes => std::thread::scope(|scope| {
-            let lanes: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(|| one_lane(lane))).collect();
-            let joined = lanes.into_iter().map(|lane| {
-                let joined = lane.join();
-                joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            joined.collect()
-        }),
-    };
+    let done: Result<Vec<_>, VisionError> = std::thread::scope(|scope| {
+        let (own, others) = lanes[..busy].split_at_mut(1);
+        let others: Vec<_> = others.iter_mut().map(|lane| scope.spawn(|| one_lane(lane))).collect();
+        // This thread would only wait for them.
+        let own = own.iter_mut().map(one_lane);
+        let joined = others.into_iter().map(|lane| {
+            let joined = lane.join();
+            joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        own.chain(joined).collect()
+    });
     let mut done: Vec<(usize, R)> = done?.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(place, _)| *place);
     Ok(done.into_iter().map(|(_, result)| result).collect())

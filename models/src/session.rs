@@ -123,15 +123,17 @@ pub(crate) fn put_planes_by(
     let bands = |plane| <[f32]>::chunks_mut(plane, lines * width);
     let mut source = picture.chunks(lines * 3 * picture_width.max(1));
     let bands = bands(red).zip(bands(green)).zip(bands(blue));
-    let work = bands.map(|((red, green), blue)| {
+    let mut work = bands.map(|((red, green), blue)| {
         let lines = source.next().unwrap_or_default();
         move || each.put_band(lines, picture_width, width, [red, green, blue])
     });
-    if threads <= 1 {
-        work.for_each(|mut band| band());
-    } else {
-        std::thread::scope(|scope| work.for_each(|band| drop(scope.spawn(band))));
-    }
+    let own = work.next();
+    std::thread::scope(|scope| {
+        work.for_each(|band| drop(scope.spawn(band)));
+        if let Some(mut band) = own {
+            band();
+        }
+    });
 }
 
 /// What each sample is made of.
