@@ -57,6 +57,7 @@ impl std::fmt::Debug for VisionConfig {
 struct Slot {
     detector: Detector,
     liveness: Option<Liveness>,
+    memory: picture::Blank,
 }
 
 /// All models, ready to run.
@@ -113,6 +114,7 @@ impl OnnxVision {
             Ok(Slot {
                 detector,
                 liveness: models,
+                memory: picture::Blank::default(),
             })
         };
         let slots = (0..config.slots.max(1))
@@ -159,7 +161,7 @@ impl Vision for OnnxVision {
         let mut timings = Timings::default();
 
         let started = begin(Stage::Decoding)?;
-        let picture = picture::decode(photo, self.max_pixels)?;
+        let picture = picture::decode_into(std::mem::take(&mut slot.memory), photo, self.max_pixels)?;
         timings.decode_ms = milliseconds(started);
 
         let started = begin(Stage::Detecting)?;
@@ -178,6 +180,7 @@ impl Vision for OnnxVision {
         timings.embed_ms = milliseconds(started);
 
         let (width, height) = picture.dimensions();
+        slot.memory = memory::kept(picture);
         Ok(Analysis {
             width,
             height,

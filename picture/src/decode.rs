@@ -26,21 +26,41 @@ const OVERHEAD: u64 = 16 << 20;
 /// `max_pixels` is held against the header before anything is allocated. A file that is cut short
 /// is [`PictureError::Unreadable`].
 pub fn decode(bytes: &[u8], max_pixels: u64) -> Result<RgbImage, PictureError> {
+    decode_into(Blank::default(), bytes, max_pixels)
+}
+
+/// Memory for a picture, without anything in it: of a damaged file's picture a part is never written, and must not show
+/// the picture before it.
+#[derive(Debug, Default)]
+pub struct Blank(Vec<u8>);
+
+impl From<RgbImage> for Blank {
+    /// The memory of a picture that is done with, wiped.
+    fn from(picture: RgbImage) -> Self {
+        let mut memory = picture.into_raw();
+        memory.fill(0);
+        Self(memory)
+    }
+}
+
+/// The same in memory that is there already, where it is large enough and the decoder writes RGB: its pages need not be
+/// fetched.
+pub fn decode_into(Blank(buffer): Blank, bytes: &[u8], max_pixels: u64) -> Result<RgbImage, PictureError> {
     let header = inspect(bytes)?;
     header.check(max_pixels)?;
     let reader = Cursor::new(bytes);
     match header.format {
         Format::Jpeg if !jpeg_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
-        Format::Jpeg => read(JpegDecoder::new(reader).map_err(safe)?, &header),
+        Format::Jpeg => read(JpegDecoder::new(reader).map_err(safe)?, &header, buffer),
         Format::Png => {
             let decoder = PngDecoder::with_limits(reader, limits(&header)).map_err(safe)?;
-            read(decoder, &header)
+            read(decoder, &header, buffer)
         }
         Format::WebP if !webp_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
         // Nobody's camera makes one, and its frames may be of any size.
         Format::WebP if is_animated_webp(bytes) => Err(PictureError::unreadable("it is an animation")),
-        Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, &header),
-        Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, &header),
+        Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, &header, buffer),
+        Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, &header, buffer),
     }
 }
 
@@ -53,7 +73,7 @@ fn limits(header: &Header) -> Limits {
     limits
 }
 
-fn read(mut decoder: impl ImageDecoder, header: &Header) -> Result<RgbImage, PictureError> {
+fn read(mut decoder: impl ImageDecoder, header: &Header, mut buffer: Vec<u8>) -> Result<RgbImage, PictureError> {
     // The decoder reads the header for itself; where it comes to another size than the one that was
     // checked, the file was made to deceive.
     if decoder.dimensions() != (header.width, header.height) {
@@ -64,7 +84,10 @@ fn read(mut decoder: impl ImageDecoder, header: &Header) -> Result<RgbImage, Pic
     let color = decoder.color_type();
     let bytes = usize::try_from(decoder.total_bytes())
         .map_err(|_| PictureError::unreadable("it is too large for this machine"))?;
-    let mut buffer = vec![0; bytes];
+    if buffer.capacity() < bytes {
+        buffer = vec![0; bytes];
+    }
+    buffer.resize(bytes, 0);
     decoder.read_image(&mut buffer).map_err(safe)?;
     let rgb = to_rgb(buffer, color)
         .and_then(|rgb| RgbImage::from_raw(header.width, header.height, rgb))

@@ -12,7 +12,7 @@ mod encode;
 mod header;
 
 pub use annotate::{Label, annotate};
-pub use decode::decode;
+pub use decode::{Blank, decode, decode_into};
 pub use encode::{EncodeError, Rect, crop, encode_jpeg};
 pub use header::{Format, Header, inspect};
 pub use image::RgbImage;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
-use picture::{Format, MAX_PIXELS, PictureError, decode, encode_jpeg, inspect};
+use picture::{Blank, Format, MAX_PIXELS, PictureError, decode, decode_into, encode_jpeg, inspect};
 
 const CMYK_RED: &[u8] = include_bytes!("data/cmyk_red.jpg");
 const RED_THEN_BLUE: &[u8] = include_bytes!("data/red_then_blue.webp");
@@ -39,6 +39,16 @@ fn corners() -> RgbImage {
     })
 }
 
+/// The JPEG with its only scan cut off, and a second one announced: its end is never written.
+fn cut_off(jpeg: &[u8]) -> Vec<u8> {
+    let scan = jpeg.windows(2).position(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let length = usize::from(u16::from_be_bytes([jpeg[scan + 2], jpeg[scan + 3]]));
+    let header = &jpeg[scan..scan + 2 + length];
+    let entropy = &jpeg[scan + 2 + length..jpeg.len() - 2];
+    let half = &entropy[..entropy.len() / 2];
+    [&jpeg[..scan], header, half, header, &[0xFF, 0xD9]].concat()
+}
+
 /// The JPEG with an EXIF block that holds the orientation alone.
 fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut out = jpeg[..2].to_vec();
@@ -49,6 +59,39 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     out.extend(exif);
     out.extend(&jpeg[2..]);
     out
+}
+
+/// A progressive, transparent or damaged picture doesn't write each byte of its memory once, in order.
+#[test]
+fn what_lay_in_the_memory_before_shows_in_no_picture() {
+    let transparent = RgbaImage::from_fn(48, 32, |x, y| Rgba([9, 8, 7, if x > y { 255 } else { 0 }]));
+    let jpeg = encode_jpeg(&corners(), 90).unwrap();
+    let files = [
+        with_orientation(&jpeg, 6),
+        PROGRESSIVE.to_vec(),
+        CMYK_RED.to_vec(),
+        png(corners()),
+        cut_off(&jpeg),
+        png(transparent.clone()),
+        png(DynamicImage::ImageRgba8(transparent.clone()).to_luma8()),
+        encode(transparent.clone(), ImageFormat::WebP),
+        encode(transparent, ImageFormat::Gif),
+        jpeg,
+    ];
+    for file in &files {
+        let expected = decode(file, MAX_PIXELS).unwrap();
+        for height in [1, 31, 32, 5 * 32] {
+            let before = RgbImage::from_pixel(48, height, Rgb([77; 3]));
+            assert_eq!(decode_into(before.into(), file, MAX_PIXELS).unwrap(), expected);
+        }
+    }
+    let before = RgbImage::from_pixel(48, 32, Rgb([77; 3]));
+    let place = before.as_ptr();
+    let [.., jpeg] = &files;
+    assert_eq!(
+        decode_into(Blank::from(before), jpeg, MAX_PIXELS).unwrap().as_ptr(),
+        place
+    );
 }
 
 #[test]
