@@ -154,14 +154,18 @@ impl Rig {
         })
     }
 
-    /// Does every job that waits, and answers the milliseconds that this took.
+    /// Does every job that waits, and answers the milliseconds that the last one took from its claim on.
     async fn drive(&self) -> f64 {
         let Inside { world, shutdown, .. } = &self.inside;
-        let begun = std::time::Instant::now();
-        while let Some(claim) = claims::claim(&world.service).await.unwrap() {
+        let mut took = 0.0;
+        loop {
+            let begun = std::time::Instant::now();
+            let Some(claim) = claims::claim(&world.service).await.unwrap() else {
+                return took;
+            };
             worker::handle(&world.service, claim, self.models.clone(), shutdown).await;
+            took = begun.elapsed().as_secs_f64() * 1000.0;
         }
-        begun.elapsed().as_secs_f64() * 1000.0
     }
 
     /// Milliseconds for the models to say everything of a photo, and how many faces there are.
