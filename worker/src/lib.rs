@@ -4,10 +4,12 @@
 mod handle;
 mod housekeeping;
 mod lease;
+mod look;
 mod measure;
 mod post;
 pub mod queue;
 mod reembed;
+mod settle;
 mod stages;
 
 use std::sync::Arc;
@@ -23,7 +25,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use handle::{handle, handle_within, seen};
+pub use handle::{handle, handle_within};
+pub use look::seen;
 use measure::Counted;
 pub use measure::register;
 use queue::Consumer;
@@ -155,7 +158,7 @@ async fn keep(service: Service, node: Uuid, mut vision: VisionReceiver, slots: u
         let able = if models.is_some() { slots } else { 0 };
         let lively = models.as_ref().is_some_and(|models| models.tells_liveness());
         if let Some(models) = models.filter(|_| !is_known) {
-            is_known = organizations::announce_embedder(&service, &handle::embedder(models.embedder()))
+            is_known = organizations::announce_embedder(&service, &look::embedder(models.embedder()))
                 .await
                 .is_ok();
         }

@@ -8,8 +8,9 @@ use service::queue::claims::{self, Claim};
 use service::recognition::{Reembedding, Switch};
 use service::{Error, Service};
 
-use crate::handle::{Stop, fetch, look, named};
 use crate::lease::Held;
+use crate::look::{fetch, look, named};
+use crate::settle::Stop;
 
 /// Crops between two commits: between two looks at what waits.
 const AT_ONCE: usize = 16;
