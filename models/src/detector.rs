@@ -4,13 +4,13 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
-use ort::session::{Session, SessionOutputs};
+use ort::session::SessionOutputs;
 
 use crate::catalog::{Detection as Thresholds, Entry, Family, Input, Role};
 use crate::detection::{Detection, MULTIPLE, STRIDES, float, suppress};
-use crate::measure;
+use crate::planes;
 use crate::scrfd;
-use crate::session::{self, Means};
+use crate::session::{self, Means, Runner};
 use crate::tiles::Plan;
 use crate::vision::VisionError;
 use crate::yunet;
@@ -28,14 +28,12 @@ struct View {
 /// One session of the detector.
 #[derive(Debug)]
 pub(crate) struct Detector {
-    session: Session,
+    runner: Runner,
     threads: usize,
     family: Family,
     input: Input,
     thresholds: Thresholds,
     resizer: Resizer,
-    /// The last run's samples, to be written over: tens of MB whose pages are not fetched anew.
-    samples: Vec<f32>,
 }
 
 impl Detector {
@@ -45,16 +43,13 @@ impl Detector {
             .detection
             .ok_or_else(|| VisionError::Model(format!("{} is not a detector", entry.name)))?;
         let means = means.into();
-        let session = session::open(model, means)?;
-        session::input_shape(&session)?;
         Ok(Self {
-            session,
+            runner: Runner::open(model, Role::Detector, means)?,
             threads: means.threads,
             family: entry.family,
             input: entry.input,
             thresholds,
             resizer: Resizer::new(),
-            samples: Vec::new(),
         })
     }
 
@@ -90,29 +85,37 @@ impl Detector {
         let (width, height) = view.seen;
         let frame = [height, width].map(|side| side.next_multiple_of(MULTIPLE));
         let shape = [1, 3, frame[0] as usize, frame[1] as usize];
-        self.fill(picture, view, (shape[3], shape[2]))?;
-        let outputs = measure::timed(Role::Detector, || session::run(&mut self.session, shape, &self.samples))?;
+        let Self {
+            runner,
+            threads,
+            input,
+            resizer,
+            ..
+        } = self;
+        let outputs = runner.run(shape, |samples| {
+            let small;
+            let seen = if picture.dimensions() == view.seen {
+                picture.as_raw()
+            } else {
+                small = resize_part(resizer, picture, view)?;
+                small.buffer()
+            };
+            planes::put_by(
+                *threads,
+                seen,
+                view.seen.0 as usize,
+                (shape[3], shape[2]),
+                input,
+                samples,
+            );
+            Ok(())
+        })?;
         let mut found = Vec::new();
         match self.family {
             Family::Scrfd => read_scrfd(&outputs, frame, self.thresholds.score, &mut found)?,
             _ => read_yunet(&outputs, frame, self.thresholds.score, &mut found)?,
         }
         Ok(found)
-    }
-
-    /// The samples of what the view shows, in a frame of that width and height.
-    fn fill(&mut self, picture: &RgbImage, view: &View, frame: (usize, usize)) -> Result<(), VisionError> {
-        self.samples.resize(3 * frame.0 * frame.1, 0.0);
-        let small;
-        let seen = if picture.dimensions() == view.seen {
-            picture.as_raw()
-        } else {
-            small = resize_part(&mut self.resizer, picture, view)?;
-            small.buffer()
-        };
-        let width = view.seen.0 as usize;
-        session::put_planes_by(self.threads, seen, width, frame, &self.input, &mut self.samples);
-        Ok(())
     }
 }
 
@@ -238,7 +241,7 @@ mod tests {
         let noise: Vec<u8> = (0..640 * 640 * 3_u32)
             .map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[3])
             .collect();
-        session::put_planes(&noise, 640, (640, 640), &entry.input, &mut samples);
+        planes::put(&noise, 640, (640, 640), &entry.input, &mut samples);
         let run = |model: &[u8]| {
             let mut session = session::open(model, 1).unwrap();
             let outputs = session::run(&mut session, [1, 3, 640, 640], &samples).unwrap();

@@ -96,6 +96,7 @@ mod cuda {
         CUDA::is_available().unwrap_or(false)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as where there is none")]
     pub(super) fn provider(card: u16) -> Option<ExecutionProviderDispatch> {
         // Photos have all sizes, and an exhaustive search would be made anew for each. Without the short
         // floats a card's embeddings stay comparable with a processor's.

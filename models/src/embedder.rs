@@ -1,13 +1,15 @@
 //! Turns aligned faces into unit vectors.
 
+use std::borrow::Borrow;
+
 use image::RgbImage;
-use ort::session::Session;
 
 use crate::align::SIDE;
 use crate::catalog::{Entry, Input, Role};
 use crate::device::Device;
-use crate::measure;
-use crate::session::{self, Means};
+use crate::gather::Vector;
+use crate::planes;
+use crate::session::{self, Means, Runner};
 use crate::vision::VisionError;
 
 /// Faces embedded in one run on the processor by a network whose weights don't stay in its caches: they would be read
@@ -28,7 +30,7 @@ const LEAST_LENGTH: f32 = 1e-6;
 /// One session of the embedder.
 #[derive(Debug)]
 pub(crate) struct Embedder {
-    session: Session,
+    runner: Runner,
     input: Input,
     dimension: usize,
     batch: usize,
@@ -43,9 +45,10 @@ impl Embedder {
             .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", entry.name)))?
             .dimension;
         let means = means.into();
-        let session = session::open(model, means)?;
+        let runner = Runner::open(model, Role::Embedder, means)?;
+        let session = runner.session();
         // Some files fix the batch at one face.
-        let batch = match session::input_shape(&session)?.first() {
+        let batch = match session::input_shape(session)?.first() {
             Some(1) => 1,
             Some(-1) => match means.device {
                 Device::Cpu if model.len() <= CACHED => 1,
@@ -63,12 +66,18 @@ impl Embedder {
             outputs => return Err(VisionError::Model(format!("it has {} outputs, not 1", outputs.len()))),
         };
         Ok(Self {
-            session,
+            runner,
             input: entry.input,
             dimension,
             batch,
             output,
         })
+    }
+
+    /// The same with another number of faces in a run.
+    #[cfg(test)]
+    pub fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
     }
 
     /// Faces that one run takes at most.
@@ -77,37 +86,43 @@ impl Embedder {
     }
 
     /// A unit vector for each of the faces, [`SIDE`] x [`SIDE`] pixels each.
-    pub fn embed(&mut self, faces: &[&RgbImage]) -> Result<Vec<Vec<f32>>, VisionError> {
-        let side = SIDE as usize;
+    pub fn embed<F: Borrow<RgbImage>>(&mut self, faces: &[F]) -> Result<Vec<Vec<f32>>, VisionError> {
         let mut vectors = Vec::with_capacity(faces.len());
         for batch in faces.chunks(self.batch) {
-            let mut samples = vec![0.0; batch.len() * 3 * side * side];
-            for (face, samples) in batch.iter().zip(samples.chunks_exact_mut(3 * side * side)) {
-                session::put_planes(face.as_raw(), side, (side, side), &self.input, samples);
-            }
-            let outputs = measure::timed(Role::Embedder, || {
-                session::run(&mut self.session, [batch.len(), 3, side, side], &samples)
-            })?;
-            let (_, numbers) = outputs
-                .get(&self.output)
-                .ok_or_else(|| VisionError::Model(format!("it has no output {}", self.output)))?
-                .try_extract_tensor::<f32>()
-                .map_err(|error| session::failed(&error))?;
-            if numbers.len() != batch.len() * self.dimension {
-                return Err(VisionError::Model(
-                    "the embedder's output has an unexpected size".into(),
-                ));
-            }
-            for vector in numbers.chunks_exact(self.dimension) {
-                vectors.push(unit(vector)?);
+            for vector in self.run(batch)? {
+                vectors.push(vector?);
             }
         }
         Ok(vectors)
     }
+
+    /// The same in one run, of at most [`Self::batch`] faces, each with a failure of its own.
+    pub fn run<F: Borrow<RgbImage>>(&mut self, faces: &[F]) -> Result<Vec<Vector>, VisionError> {
+        const SAMPLES: usize = 3 * SIDE as usize * SIDE as usize;
+        let side = SIDE as usize;
+        let input = self.input;
+        let outputs = self.runner.run([faces.len(), 3, side, side], |samples| {
+            for (face, samples) in faces.iter().zip(samples.chunks_exact_mut(SAMPLES)) {
+                planes::put(face.borrow().as_raw(), side, (side, side), &input, samples);
+            }
+            Ok(())
+        })?;
+        let (_, numbers) = outputs
+            .get(&self.output)
+            .ok_or_else(|| VisionError::Model(format!("it has no output {}", self.output)))?
+            .try_extract_tensor::<f32>()
+            .map_err(|error| session::failed(&error))?;
+        if numbers.len() != faces.len() * self.dimension {
+            return Err(VisionError::Model(
+                "the embedder's output has an unexpected size".into(),
+            ));
+        }
+        Ok(numbers.chunks_exact(self.dimension).map(unit).collect())
+    }
 }
 
 /// The vector with length 1.
-fn unit(vector: &[f32]) -> Result<Vec<f32>, VisionError> {
+fn unit(vector: &[f32]) -> Vector {
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     if !length.is_finite() || length < LEAST_LENGTH {
         return Err(VisionError::Model(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::Entry;
-use crate::lane::{self, Lane};
+use crate::lane::{self, Lanes};
 use crate::pool::Pool;
 use crate::prelu;
 use crate::session::Means;
@@ -31,8 +31,8 @@ pub type Find = Arc<dyn Fn(&str) -> Result<Weights, String> + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub info: EmbedderInfo,
-    /// As many sets as photos are analysed at a time.
-    pub lanes: Pool<Vec<Lane>>,
+    /// As many as photos are analysed at a time.
+    pub lanes: Pool<Lanes>,
 }
 
 pub(crate) struct Embedders {
@@ -114,10 +114,7 @@ fn load(weights: &Weights, slots: usize, means: Means) -> Result<Loaded, VisionE
         .embedding
         .ok_or_else(|| VisionError::Model(format!("{} is not an embedder", entry.name)))?;
     let model = prelu::read(&weights.path, entry).map_err(about)?;
-    let lanes = (0..slots.max(1))
-        .map(|_| lane::open(&model, entry, means))
-        .collect::<Result<_, _>>()
-        .map_err(about)?;
+    let lanes = lane::open(slots, &model, entry, means).map_err(about)?;
     Ok(Loaded {
         info: EmbedderInfo {
             name: entry.name.clone(),
@@ -194,7 +191,7 @@ mod tests {
         let first = |name| {
             let loaded = embedders.get(Some(name)).unwrap();
             let mut lanes = loaded.lanes.borrow();
-            lanes[0].embed(&[&white]).unwrap()[0][0]
+            lanes.vectors(std::slice::from_ref(&white)).unwrap()[0][0]
         };
         assert!(first("chosen") > 0.5 && first("a") < -0.5);
 

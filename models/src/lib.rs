@@ -8,6 +8,7 @@ mod align;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+mod bound;
 pub mod catalog;
 mod detection;
 mod detector;
@@ -15,11 +16,14 @@ mod device;
 mod download;
 mod embedder;
 mod embedders;
+mod face;
+mod gather;
 mod lane;
 mod liveness;
 mod measure;
 mod memory;
 mod onnx;
+mod planes;
 mod pool;
 mod prelu;
 mod quality;
@@ -39,7 +43,7 @@ mod yunet;
 
 pub use device::{Device, DeviceError};
 pub use embedders::{Find, Weights};
-pub use lane::LEAST_WIDTH;
+pub use face::LEAST_WIDTH;
 pub use measure::register;
 pub use onnx::{OnnxVision, VisionConfig};
 pub use setup::{Progress, Row, Settings, SetupError, State, check, fetch, list, prepare};

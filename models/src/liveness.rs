@@ -5,11 +5,10 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
-use ort::session::Session;
 
 use crate::catalog::{Entry, Input, Role};
-use crate::measure;
-use crate::session::{self, Means};
+use crate::planes;
+use crate::session::{self, Means, Runner};
 use crate::vision::{Bounds, VisionError};
 
 /// The classes of a `MiniFASNet`, and which of them is the living person.
@@ -26,7 +25,7 @@ pub(crate) struct Liveness {
 #[derive(Debug)]
 struct Model {
     name: String,
-    session: Session,
+    runner: Runner,
     input: Input,
     width: u32,
     height: u32,
@@ -65,11 +64,9 @@ impl Liveness {
 impl Model {
     fn open(bytes: &[u8], entry: &Entry, means: impl Into<Means>) -> Result<Self, VisionError> {
         let wrong = || VisionError::Model(format!("{} is not a liveness model", entry.name));
-        let session = session::open(bytes, means)?;
-        session::input_shape(&session)?;
         Ok(Self {
             name: entry.name.clone(),
-            session,
+            runner: Runner::open(bytes, Role::Liveness, means.into())?,
             input: entry.input,
             width: entry.input.width.ok_or_else(wrong)?,
             height: entry.input.height.ok_or_else(wrong)?,
@@ -90,10 +87,10 @@ impl Model {
             .resize(&source, &mut seen, &how)
             .map_err(|error| session::failed(&error))?;
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut samples = vec![0.0; 3 * width * height];
-        session::put_planes(seen.buffer(), width, (width, height), &self.input, &mut samples);
-        let outputs = measure::timed(Role::Liveness, || {
-            session::run(&mut self.session, [1, 3, height, width], &samples)
+        let input = self.input;
+        let outputs = self.runner.run([1, 3, height, width], |samples| {
+            planes::put(seen.buffer(), width, (width, height), &input, samples);
+            Ok(())
         })?;
         let (_, scores) = outputs[0]
             .try_extract_tensor::<f32>()

@@ -9,7 +9,6 @@ use crate::align::SIDE;
 use crate::detector::{self, Detector};
 use crate::device::Device;
 use crate::embedders::{Embedders, Find, Weights};
-use crate::lane;
 use crate::liveness::Liveness;
 use crate::memory::{self, GiveBack};
 use crate::pool::Pool;
@@ -169,9 +168,7 @@ impl Vision for OnnxVision {
         timings.detect_ms = milliseconds(started);
 
         let started = Instant::now();
-        let (mut faces, upright) = lane::look(&picture, &found, &mut lanes)?;
-        begin(Stage::Embedding(&faces))?;
-        lane::embed(&mut faces, &upright, &mut lanes)?;
+        let mut faces = lanes.faces(&picture, &found, |faces| begin(Stage::Embedding(faces)).map(drop))?;
         if let Some(liveness) = slot.liveness.as_mut().filter(|_| ask.liveness) {
             for face in &mut faces {
                 face.liveness = Some(liveness.of(&picture, face.bounds)?);

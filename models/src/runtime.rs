@@ -8,8 +8,8 @@ use ort::logging::LogLevel;
 
 use crate::wheel;
 
-/// The oldest version that is accepted, as in the `api-20` feature of `ort`.
-pub const OLDEST: &str = "1.20";
+/// The oldest version that is accepted, as in the `api-NN` feature of `ort`.
+pub const OLDEST: &str = if cfg!(feature = "cuda") { "1.23" } else { "1.20" };
 
 /// The runtime is missing or can't be loaded; one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

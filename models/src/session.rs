@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use ort::session::{Session, builder::GraphOptimizationLevel};
+use ort::session::{Session, SessionOutputs, builder::GraphOptimizationLevel};
 use ort::value::{TensorRef, ValueType};
 
+use crate::bound::Bound;
+use crate::catalog::Role;
 use crate::device::Device;
+use crate::measure;
 use crate::vision::VisionError;
 
 /// Any failure of the runtime, in one line.
@@ -77,129 +80,74 @@ pub(crate) fn run<'s>(
     session: &'s mut Session,
     shape: [usize; 4],
     samples: &[f32],
-) -> Result<ort::session::SessionOutputs<'s>, VisionError> {
+) -> Result<SessionOutputs<'s>, VisionError> {
     #[cfg(feature = "bench")]
     crate::bench::note(shape);
     let input = TensorRef::from_array_view((shape, samples)).map_err(|error| failed(&error))?;
     session.run(ort::inputs![input]).map_err(|error| failed(&error))
 }
 
-/// Writes a picture's samples, plane after plane, each `(sample - mean) * scale`, into a frame of
-/// `width` x `height`, at least as large as the picture, whose rest becomes what black would be.
-pub(crate) fn put_planes(
-    picture: &[u8],
-    picture_width: usize,
-    (width, height): (usize, usize),
-    input: &crate::catalog::Input,
-    samples: &mut [f32],
-) {
-    put_planes_by(1, picture, picture_width, (width, height), input, samples);
+/// A session and the memory of its samples, which is kept from run to run: of a detector tens of MB, whose pages are
+/// not fetched anew.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    /// Goes before the session, whose allocator it may come from.
+    memory: Memory,
+    session: Session,
+    role: Role,
 }
 
-/// The same by that many threads, each for a band of the lines.
-pub(crate) fn put_planes_by(
-    threads: usize,
-    picture: &[u8],
-    picture_width: usize,
-    (width, height): (usize, usize),
-    input: &crate::catalog::Input,
-    samples: &mut [f32],
-) {
-    let plane = width * height;
-    if plane == 0 {
-        return;
-    }
-    let (first, rest) = samples.split_at_mut(plane);
-    let (second, third) = rest.split_at_mut(plane);
-    let (red, green, blue) = match input.colour {
-        crate::catalog::Colour::Rgb => (first, second, third),
-        crate::catalog::Colour::Bgr => (third, second, first),
-    };
-    let each = Each {
-        mean: input.mean,
-        scale: input.scale,
-    };
-    let lines = height.div_ceil(threads.max(1));
-    let bands = |plane| <[f32]>::chunks_mut(plane, lines * width);
-    let mut source = picture.chunks(lines * 3 * picture_width.max(1));
-    let bands = bands(red).zip(bands(green)).zip(bands(blue));
-    let mut work = bands.map(|((red, green), blue)| {
-        let lines = source.next().unwrap_or_default();
-        move || each.put_band(lines, picture_width, width, [red, green, blue])
-    });
-    let own = work.next();
-    std::thread::scope(|scope| {
-        work.for_each(|band| drop(scope.spawn(band)));
-        if let Some(mut band) = own {
-            band();
-        }
-    });
+enum Memory {
+    /// The processor reads it where it is.
+    Own(Vec<f32>),
+    /// A card fetches it.
+    Bound(Box<Bound>),
 }
 
-/// What each sample is made of.
-#[derive(Clone, Copy)]
-struct Each {
-    mean: f32,
-    scale: f32,
+/// Shows nothing of the photo.
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Own(_) => "Own",
+            Self::Bound(_) => "Bound",
+        })
+    }
 }
 
-impl Each {
-    #[expect(clippy::inline_always, reason = "else it is built without the vectors of its caller")]
-    #[inline(always)]
-    fn of(self, sample: u8) -> f32 {
-        (f32::from(sample) - self.mean) * self.scale
+impl Runner {
+    /// A session of a model that has one input, given as its file's bytes.
+    pub fn open(model: &[u8], role: Role, means: Means) -> Result<Self, VisionError> {
+        let session = open(model, means)?;
+        input_shape(&session)?;
+        let memory = match means.device {
+            Device::Cpu => Memory::Own(Vec::new()),
+            Device::Cuda(_) => Memory::Bound(Box::new(Bound::new(&session, means.device)?)),
+        };
+        Ok(Self { memory, session, role })
     }
 
-    /// Lines of pixels into bands of the three planes, `width` wide.
-    fn put_band(self, pixels: &[u8], picture_width: usize, width: usize, [red, green, blue]: [&mut [f32]; 3]) {
-        let black = self.of(0);
-        let lines = pixels.chunks_exact(3 * picture_width.max(1)).take(red.len() / width);
-        let filled = lines.len() * width;
-        for (row, line) in lines.enumerate() {
-            let within = row * width..(row + 1) * width;
-            let targets = [&mut red[within.clone()], &mut green[within.clone()], &mut blue[within]];
-            self.split(line.as_chunks::<3>().0, targets, black);
-        }
-        for plane in [red, green, blue] {
-            plane[filled..].fill(black);
-        }
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
-    /// One line's pixels into the three planes' lines, whose rest becomes `black`.
-    fn split(self, pixels: &[[u8; 3]], planes: [&mut [f32]; 3], black: f32) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx2")]
-            fn wide(each: Each, pixels: &[[u8; 3]], planes: [&mut [f32]; 3], black: f32) {
-                each.split_plainly(pixels, planes, black);
+    /// Has `fill` write the samples, every one of them, `[batch, 3, height, width]`, and runs the model on them.
+    pub fn run(
+        &mut self,
+        shape: [usize; 4],
+        fill: impl FnOnce(&mut [f32]) -> Result<(), VisionError>,
+    ) -> Result<SessionOutputs<'_>, VisionError> {
+        match &mut self.memory {
+            Memory::Own(samples) => {
+                samples.resize(shape.iter().product(), 0.0);
+                fill(samples)?;
+                measure::timed(self.role, || run(&mut self.session, shape, samples))
             }
-
-            if is_x86_feature_detected!("avx2") {
-                #[expect(unsafe_code, reason = "calling what needs a feature that not every processor has")]
-                // SAFETY: the processor has just been asked for the only feature that is needed.
-                unsafe {
-                    wide(self, pixels, planes, black);
-                }
-                return;
+            Memory::Bound(bound) => {
+                #[cfg(feature = "bench")]
+                crate::bench::note(shape);
+                fill(bound.samples(shape)?)?;
+                measure::timed(self.role, || bound.run(&mut self.session))
             }
-        }
-        self.split_plainly(pixels, planes, black);
-    }
-
-    /// Written for compilers to turn into whatever vectors they may use.
-    #[expect(clippy::inline_always, reason = "else it is built without the vectors of its caller")]
-    #[inline(always)]
-    fn split_plainly(self, pixels: &[[u8; 3]], [red, green, blue]: [&mut [f32]; 3], black: f32) {
-        let (red, red_rest) = red.split_at_mut(pixels.len());
-        let (green, green_rest) = green.split_at_mut(pixels.len());
-        let (blue, blue_rest) = blue.split_at_mut(pixels.len());
-        for (((pixel, red), green), blue) in pixels.iter().zip(red).zip(green).zip(blue) {
-            *red = self.of(pixel[0]);
-            *green = self.of(pixel[1]);
-            *blue = self.of(pixel[2]);
-        }
-        for rest in [red_rest, green_rest, blue_rest] {
-            rest.fill(black);
         }
     }
 }
@@ -207,32 +155,67 @@ impl Each {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Colour, Input};
 
+    /// What a card's runs go through says the same, to the last bit, whatever sizes follow each other: with the
+    /// processor's memory, and where a card's memory was wanted but there is no card.
     #[test]
-    fn planes_are_ordered_normalized_and_padded() {
-        let picture = [1, 2, 3, 4, 5, 6];
-        let mut input = Input {
-            width: None,
-            height: None,
-            colour: Colour::Bgr,
-            mean: 1.0,
-            scale: 2.0,
+    fn bound_runs_say_the_same() {
+        for role in [Role::Detector, Role::Embedder] {
+            let Some((_, model)) = crate::testing::model(role) else {
+                return;
+            };
+            let shapes = match role {
+                Role::Detector => [[1, 3, 64, 96], [1, 3, 64, 96], [1, 3, 128, 32], [1, 3, 64, 96]],
+                _ => [[2, 3, 112, 112], [2, 3, 112, 112], [5, 3, 112, 112], [1, 3, 112, 112]],
+            };
+            let model = match role {
+                Role::Detector => crate::detector::prepare(&model).unwrap(),
+                _ => model,
+            };
+            let mut own = Runner::open(&model, role, 1.into()).unwrap();
+            let mut bound = [Device::Cpu, Device::Cuda(1)].map(|device| {
+                let mut runner = Runner::open(&model, role, 1.into()).unwrap();
+                runner.memory = Memory::Bound(Box::new(Bound::new(&runner.session, device).unwrap()));
+                runner
+            });
+            for (shape, factor) in shapes.into_iter().zip([7_u8, 11, 13, 17]) {
+                let noise = |samples: &mut [f32]| {
+                    assert_eq!(samples.len(), shape.iter().product::<usize>());
+                    let mut value = 0_u8;
+                    samples.fill_with(|| {
+                        value = value.wrapping_mul(factor).wrapping_add(101);
+                        value.into()
+                    });
+                    Ok(())
+                };
+                let said = |runner: &mut Runner| -> Vec<(String, Vec<i64>, Vec<f32>)> {
+                    let outputs = runner.run(shape, noise).unwrap();
+                    let read = outputs.iter().map(|(name, value)| {
+                        let (shape, numbers) = value.try_extract_tensor::<f32>().unwrap();
+                        (name.to_owned(), shape.to_vec(), numbers.to_vec())
+                    });
+                    read.collect()
+                };
+                let own = said(&mut own);
+                assert!(
+                    own.iter()
+                        .any(|(_, _, numbers)| numbers.iter().any(|number| *number != 0.0))
+                );
+                for bound in &mut bound {
+                    assert_eq!(said(bound), own);
+                }
+            }
+        }
+    }
+
+    /// What was not filled is not run on.
+    #[test]
+    fn what_fails_to_fill_does_not_run() {
+        let Some((_, model)) = crate::testing::model(Role::Embedder) else {
+            return;
         };
-        let mut samples = vec![9.0; 18];
-        put_planes(&picture, 2, (3, 2), &input, &mut samples);
-        #[rustfmt::skip]
-        assert_eq!(samples, [
-            4.0, 10.0, -2.0, -2.0, -2.0, -2.0,
-            2.0, 8.0, -2.0, -2.0, -2.0, -2.0,
-            0.0, 6.0, -2.0, -2.0, -2.0, -2.0,
-        ]);
-        let mut by_more = vec![9.0; 18];
-        put_planes_by(5, &picture, 2, (3, 2), &input, &mut by_more);
-        assert_eq!(by_more, samples);
-        input.colour = Colour::Rgb;
-        let mut samples = vec![9.0; 6];
-        put_planes(&picture, 2, (2, 1), &input, &mut samples);
-        assert_eq!(samples, [0.0, 6.0, 2.0, 8.0, 4.0, 10.0]);
+        let mut runner = Runner::open(&model, Role::Embedder, 1.into()).unwrap();
+        let failed = runner.run([1, 3, 112, 112], |_| Err(VisionError::Abandoned));
+        assert!(matches!(failed, Err(VisionError::Abandoned)));
     }
 }

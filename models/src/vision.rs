@@ -11,8 +11,8 @@ pub enum Stage<'a> {
     Decoding,
     /// Faces are looked for.
     Detecting,
-    /// These faces are turned into embeddings. They are those of the analysis, in its order, and lack nothing else
-    /// but liveness: what needs no embedding can be done meanwhile.
+    /// These faces are turned into embeddings, the first of which may be done. They are those of the analysis, in its
+    /// order, and lack nothing else but liveness: what needs no embedding can be done meanwhile.
     Embedding(&'a [Face]),
 }
 
