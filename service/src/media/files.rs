@@ -7,23 +7,46 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// Files that are open at a time.
+const OPEN: usize = 64;
+
 /// Has these files last, and every folder from theirs up to the root, any of which may have been made for them: whoever
 /// made it may have ended before it was synced.
 ///
-/// For many small files that were written before this is far less work than syncing each as it is written: the first
-/// sync takes most of the others' data to the disk.
+/// For many small files that were written before this is far less work than syncing each as it is written: the disk has
+/// all of them at once, and the first sync takes most of what is to be known of the others.
 pub(super) fn sync(root: &Path, files: &[PathBuf]) -> io::Result<()> {
-    sync_by(root, files, |path| File::open(path)?.sync_all())
+    sync_by(root, files, sync_all, |folder| File::open(folder)?.sync_all())
 }
 
-fn sync_by(root: &Path, files: &[PathBuf], mut sync: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
-    let mut folders = BTreeSet::new();
-    for file in files {
-        sync(file)?;
-        let above = file.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
-        folders.extend(above);
+fn sync_all(files: &[PathBuf]) -> io::Result<()> {
+    for some in files.chunks(OPEN) {
+        let some: Vec<File> = some.iter().map(File::open).collect::<io::Result<_>>()?;
+        some.iter().for_each(begin_writing);
+        some.iter().try_for_each(File::sync_all)?;
     }
-    folders.into_iter().rev().try_for_each(sync)
+    Ok(())
+}
+
+/// Has the file's data be on their way to the disk. Linux begins to write what it is told will not be needed; elsewhere,
+/// and where it takes no advice, syncing the file does it.
+fn begin_writing(file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+fn sync_by(
+    root: &Path,
+    files: &[PathBuf],
+    sync_files: impl FnOnce(&[PathBuf]) -> io::Result<()>,
+    sync_folder: impl FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let above = files.iter().flat_map(|file| file.ancestors().skip(1));
+    let folders: BTreeSet<&Path> = above.filter(|folder| folder.starts_with(root)).collect();
+    sync_files(files)?;
+    folders.into_iter().rev().try_for_each(sync_folder)
 }
 
 /// What is gone before it is come to is no error: others are at it too.
@@ -75,17 +98,21 @@ fn is_unfinished(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     #[test]
     fn files_are_synced_and_then_each_folder_above_them_within_the_root() {
         let files = ["/media/crops/a/1/x", "/media/crops/a/1/y", "/media/crops/b/1/z"].map(PathBuf::from);
-        let mut synced = Vec::new();
+        let synced = RefCell::new(Vec::new());
         let note = |path: &Path| {
-            synced.push(path.to_str().unwrap().to_owned());
+            synced.borrow_mut().push(path.to_str().unwrap().to_owned());
             Ok(())
         };
-        sync_by(Path::new("/media"), &files, note).unwrap();
+        let note_all = |files: &[PathBuf]| files.iter().try_for_each(|file| note(file));
+        sync_by(Path::new("/media"), &files, note_all, note).unwrap();
+        let synced = synced.into_inner();
         let (first, folders) = synced.split_at(3);
         assert_eq!(first, files.map(|file| file.to_str().unwrap().to_owned()));
         let expected = [
@@ -97,6 +124,22 @@ mod tests {
             "/media",
         ];
         assert_eq!(folders, expected);
+    }
+
+    #[test]
+    fn more_files_than_may_be_open_are_synced_in_parts() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |nth: usize| root.path().join(nth.to_string());
+        let files: Vec<PathBuf> = (0..=2 * OPEN).map(file).collect();
+        for file in &files {
+            fs::write(file, "x").unwrap();
+        }
+        sync(root.path(), &files).unwrap();
+        for file in &files {
+            assert_eq!(fs::read(file).unwrap(), b"x");
+        }
+        fs::remove_file(&files[2 * OPEN]).unwrap();
+        assert!(sync(root.path(), &files).is_err());
     }
 
     #[test]

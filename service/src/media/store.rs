@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_executor::block_on;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
@@ -16,6 +18,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::oneshot;
 
 use super::files;
 use crate::error::Result;
@@ -47,6 +50,15 @@ const FILES_AT_ONCE: usize = 1;
 pub struct Listed {
     pub key: String,
     pub modified_at: DateTime<Utc>,
+}
+
+impl Folder {
+    /// Blocks until all of them last.
+    fn put_all(&self, objects: Vec<(String, Bytes)>) -> Result<()> {
+        let paths: Vec<_> = objects.iter().map(|(key, _)| self.root.join(key)).collect();
+        block_on(put_each(&self.unsynced, objects, FILES_AT_ONCE))?;
+        files::sync(&self.root, &paths).map_err(away)
+    }
 }
 
 impl Store {
@@ -104,13 +116,23 @@ impl Store {
     /// waits for goes on, and would end behind the removal of what it wrote. Where it fails any of them may be there,
     /// and may be lost, or be empty, after a crash of the machine.
     pub async fn put_all(&self, objects: Vec<(String, Bytes)>) -> Result<()> {
-        let Some(folder) = &self.folder else {
+        let Some(folder) = self.folder.clone() else {
             return put_each(&self.objects, objects, AT_ONCE).await;
         };
-        let paths: Vec<_> = objects.iter().map(|(key, _)| folder.root.join(key)).collect();
-        put_each(&folder.unsynced, objects, FILES_AT_ONCE).await?;
-        let root = folder.root.clone();
-        on_disk(move || files::sync(&root, &paths)).await
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let (tell, told) = oneshot::channel();
+        // One without a runtime, where `object_store` writes by itself: each write would be handed to a thread of the
+        // runtime and waited for, which takes the processor from others for longer than the write does.
+        thread::Builder::new()
+            .name("put-all".into())
+            .spawn(move || {
+                // Nobody need wait for it any more.
+                let _ = tell.send(folder.put_all(objects));
+            })
+            .map_err(crate::Error::internal)?;
+        told.await.map_err(crate::Error::internal)?
     }
 
     /// Uploads a file in parts, from its beginning; answers its size.
