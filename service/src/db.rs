@@ -49,6 +49,9 @@ impl Db {
                     .pragma("secure_delete", "ON")
                     .busy_timeout(ACQUIRE)
             });
+            // A file doesn't go away as a server does, and a connection whose thread has ended is found when it is given
+            // back. Asking before each use would wake that thread once more for every statement.
+            options.test_before_acquire(false);
             let mut writer = options.clone();
             writer.max_connections(1).min_connections(1);
             let writer = count(Database::connect(writer).await?);

@@ -32,11 +32,14 @@ pub async fn recognize(
         return Err(Error::internal("a recognition without a session"));
     };
     let mut watch = Watch::start(claim, &[&seen]);
-    let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
-    let gallery = gallery::of_class(service, class, embedder).await?;
-    let roll: HashSet<PersonId> = roll::ids(service.db.reader(), session).await?.into_iter().collect();
+    let (embedder, gallery, roll) = tokio::try_join!(
+        organizations::tuned(service, claim.organization_id, embedder),
+        gallery::of_class(service, class, embedder),
+        roll::ids(service.db.reader(), session),
+    )?;
+    let roll: HashSet<PersonId> = roll.into_iter().collect();
     let seen = Arc::new(seen);
-    let verdicts = match_faces(service, gallery, &seen, embedder, Some(roll)).await?;
+    let verdicts = match_faces(service, gallery, &seen, &embedder, Some(roll)).await?;
     watch.timings.r#match = watch.lap();
     let keys = stored.stored(claim).await?;
 
