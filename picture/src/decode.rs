@@ -8,12 +8,13 @@
 //! photo has is known only when it has been read.
 
 use std::io::Cursor;
+use std::panic::{self, AssertUnwindSafe};
 
 use image::codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
 
 use crate::convert::to_rgb;
-use crate::header::{Format, inspect, is_animated_webp, jpeg_is_whole, webp_is_whole};
+use crate::header::{Format, inspect, is_animated_webp, jpeg_is_finest_in_brightness, jpeg_is_whole, webp_is_whole};
 use crate::{Header, PictureError};
 
 /// What decoders may need besides the picture itself: tables, a palette, an EXIF block.
@@ -48,19 +49,34 @@ impl From<RgbImage> for Blank {
 pub fn decode_into(Blank(buffer): Blank, bytes: &[u8], max_pixels: u64) -> Result<RgbImage, PictureError> {
     let header = inspect(bytes)?;
     header.check(max_pixels)?;
+    unless_it_panics(|| decode_as(&header, bytes, buffer))
+}
+
+/// A decoder that comes upon what it holds to be impossible is at fault, and yet it is this file that can't be read: whoever
+/// sent it is to be told so, and nobody is to try it again.
+fn unless_it_panics(decode: impl FnOnce() -> Result<RgbImage, PictureError>) -> Result<RgbImage, PictureError> {
+    // What it has written so far goes with it.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(PictureError::unreadable("its data are damaged")))
+}
+
+fn decode_as(header: &Header, bytes: &[u8], buffer: Vec<u8>) -> Result<RgbImage, PictureError> {
     let reader = Cursor::new(bytes);
     match header.format {
         Format::Jpeg if !jpeg_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
-        Format::Jpeg => read(JpegDecoder::new(reader).map_err(safe)?, &header, buffer),
+        Format::Jpeg if !jpeg_is_finest_in_brightness(bytes) => {
+            Err(PictureError::unreadable("its colours are finer than its brightness"))
+        }
+        Format::Jpeg => read(JpegDecoder::new(reader).map_err(safe)?, header, buffer),
         Format::Png => {
-            let decoder = PngDecoder::with_limits(reader, limits(&header)).map_err(safe)?;
-            read(decoder, &header, buffer)
+            let decoder = PngDecoder::with_limits(reader, limits(header)).map_err(safe)?;
+            read(decoder, header, buffer)
         }
         Format::WebP if !webp_is_whole(bytes) => Err(PictureError::unreadable("the file is cut short")),
         // Nobody's camera makes one, and its frames may be of any size.
         Format::WebP if is_animated_webp(bytes) => Err(PictureError::unreadable("it is an animation")),
-        Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, &header, buffer),
-        Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, &header, buffer),
+        Format::WebP => read(WebPDecoder::new(reader).map_err(safe)?, header, buffer),
+        Format::Gif => read(GifDecoder::new(reader).map_err(safe)?, header, buffer),
     }
 }
 
@@ -106,4 +122,15 @@ fn safe(error: ImageError) -> PictureError {
         ImageError::IoError(_) => "the file is cut short",
         _ => "its data are damaged or cut short",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_breaks_off_makes_the_file_unreadable() {
+        let ended = unless_it_panics(|| panic!("on purpose"));
+        assert!(matches!(ended, Err(PictureError::Unreadable(_))), "{ended:?}");
+    }
 }

@@ -179,18 +179,36 @@ pub(crate) fn is_animated_webp(bytes: &[u8]) -> bool {
     bytes.get(12..16) == Some(b"VP8X".as_slice()) && bytes.get(20).is_some_and(|flags| flags & 0x02 != 0)
 }
 
-/// Walks the marker segments to the frame header (ITU-T T.81, B.2.2).
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let frame = jpeg_frame(bytes)?;
+    Some((big16(bytes, frame + 5)?.into(), big16(bytes, frame + 3)?.into()))
+}
+
+/// Whether no colour of a JPEG has more samples than its first component, the brightness, as nobody's camera has it.
+/// There the decoder breaks off.
+pub(crate) fn jpeg_is_finest_in_brightness(bytes: &[u8]) -> bool {
+    let sampling = |frame: usize, nth: usize| {
+        let factors = *bytes.get(frame + 9 + 3 * nth)?;
+        Some((factors >> 4, factors & 0x0F))
+    };
+    let is_finest = || {
+        let frame = jpeg_frame(bytes)?;
+        let (across, down) = sampling(frame, 0)?;
+        let others = 1..usize::from(*bytes.get(frame + 7)?);
+        let others: Option<Vec<_>> = others.map(|nth| sampling(frame, nth)).collect();
+        Some(others?.iter().all(|(x, y)| *x <= across && *y <= down))
+    };
+    is_finest().unwrap_or(false)
+}
+
+/// Walks the marker segments to the frame header (ITU-T T.81, B.2.2); answers where its segment begins.
+fn jpeg_frame(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
         let (marker, segment) = jpeg_marker(bytes, at)?;
         match marker {
             // Start of frame, whatever the coding; C4, C8 and CC are tables.
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                let height = big16(bytes, segment + 3)?;
-                let width = big16(bytes, segment + 5)?;
-                return Some((width.into(), height.into()));
-            }
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return Some(segment),
             // The scan or the end before any frame.
             0xDA | 0xD9 => return None,
             0x01 | 0xD0..=0xD8 => at = segment,

@@ -225,6 +225,31 @@ fn damage_is_never_a_panic() {
     }
 }
 
+/// The decoder came upon what it holds to be impossible.
+#[test]
+fn a_jpeg_whose_colours_are_finer_than_its_brightness_is_refused() {
+    let frame = PROGRESSIVE.windows(2).position(|two| two == [0xFF, 0xC2]).unwrap();
+    let sampled = |factors: [u8; 3]| {
+        let mut jpeg = PROGRESSIVE.to_vec();
+        for (nth, factors) in factors.into_iter().enumerate() {
+            jpeg[frame + 11 + 3 * nth] = factors;
+        }
+        decode(&jpeg, MAX_PIXELS)
+    };
+    for factors in [
+        [0x11, 0x22, 0x11],
+        [0x11, 0x11, 0x22],
+        [0x21, 0x12, 0x11],
+        [0x12, 0x21, 0x11],
+    ] {
+        let refused = sampled(factors).unwrap_err();
+        assert!(refused.to_string().contains("finer"), "{factors:?}: {refused}");
+    }
+    // One that cameras make.
+    let taken = sampled([0x11, 0x11, 0x11]);
+    assert!(taken.is_ok_and(|taken| taken.width() > 0));
+}
+
 #[test]
 fn what_an_error_says_holds_nothing_of_the_file() {
     let mut bytes = png(corners());
