@@ -5,7 +5,7 @@
     reason = "a measurement that cannot go on ends there, with the line"
 )]
 
-use bench::memory;
+use bench::{memory, rig};
 
 fn main() {
     // `cargo bench` says so itself.
@@ -14,6 +14,7 @@ fn main() {
         && first == memory::WORKER
     {
         memory::work(count.parse().unwrap());
+        rig::clear();
         return;
     }
     if !tests::faces::present() {

@@ -56,6 +56,7 @@ pub fn run(names: &[String], pairs: usize) {
         println!();
         print(&lines(pairs));
     }
+    rig::clear();
 }
 
 fn print(lines: &[String]) {

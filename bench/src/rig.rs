@@ -1,7 +1,7 @@
 //! A whole Muster in this process on `SQLite`, whose worker is led by hand: one job at a time, and
 //! the time that it took from the claim to the commit.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::tests::client::Client;
 use ::tests::faces;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use models::{Settings, Vision};
 use serde_json::{Value, json};
 use service::queue::claims;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,26 @@ impl std::fmt::Debug for Rig {
             .field("inside", &self.inside)
             .finish_non_exhaustive()
     }
+}
+
+/// What rigs left behind.
+static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
+
+/// Their folders stay until [`clear`]: for minutes after many files were removed a file system may be slow to make new
+/// ones (ext4 without a journal is), and what comes next would pay for it.
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // Without another to put in its place it goes at once.
+        if let Ok(other) = TempDir::new() {
+            let folder = std::mem::replace(&mut self.inside.world.folder, other);
+            FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
+        }
+    }
+}
+
+/// Removes the folders of all rigs that are no more.
+pub fn clear() {
+    FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 impl Rig {
