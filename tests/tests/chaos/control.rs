@@ -31,6 +31,7 @@ const STARTLES: Duration = Duration::from_secs(3);
 struct Course {
     faces: usize,
     kills: VecDeque<Kill>,
+    reserve: bool,
     dice: StdRng,
     /// For each attempt the crops so far, and whether all of them were stored.
     crops: HashMap<String, (usize, bool)>,
@@ -64,8 +65,27 @@ struct State {
     /// Nothing happens yet.
     calm: bool,
     courses: HashMap<u16, Course>,
-    kills_left: usize,
+    /// How many of each are still to come about.
+    owed: BTreeMap<Kill, usize>,
+    sleeper_owed: bool,
     done: Done,
+}
+
+impl State {
+    /// Whether whoever works on the photo is to be killed so next.
+    fn dies(&self, number: u16, kill: Kill) -> bool {
+        let course = &self.courses[&number];
+        let owed = |kill: &Kill| self.owed.get(kill).is_some_and(|owed| *owed > 0);
+        let next = course.kills.iter().find(|kill| owed(kill));
+        owed(&kill) && (course.reserve || next == Some(&kill))
+    }
+
+    /// Whether whoever works on the photo is to sleep through its lease.
+    fn sleeps(&self, number: u16) -> bool {
+        let course = &self.courses[&number];
+        let none_owed = self.owed.values().all(|owed| *owed == 0);
+        self.sleeper_owed && (course.sleeper == Sleeper::Planned || (course.reserve && none_owed))
+    }
 }
 
 #[derive(Debug)]
@@ -81,17 +101,23 @@ impl Control {
         let course = |photo: &super::plan::Photo| Course {
             faces: photo.faces,
             kills: photo.kills.clone().into(),
+            reserve: photo.reserve,
             dice: dice(plan.seed, 1 + u64::from(photo.number)),
             crops: HashMap::new(),
             sleeper: if photo.sleeper { Sleeper::Planned } else { Sleeper::None },
         };
+        let mut owed = BTreeMap::new();
+        for kill in plan.photos.iter().flat_map(|photo| &photo.kills) {
+            *owed.entry(*kill).or_default() += 1;
+        }
         let control = Arc::new(Self {
             locks: Locks::install(db.clone()).await,
             db,
             state: Mutex::new(State {
                 calm: true,
                 courses: plan.photos.iter().map(|p| (p.number, course(p))).collect(),
-                kills_left: plan.kills_of_photos,
+                owed,
+                sleeper_owed: plan.photos.iter().any(|photo| photo.sleeper),
                 done: Done::default(),
             }),
             fleet: tokio::sync::OnceCell::new(),
@@ -162,8 +188,8 @@ impl Control {
         if question.point == Point::Fetching {
             self.let_the_sleeper_go_first(number).await;
         }
-        if self.dies_at(number, question) && self.may_kill(number).await {
-            let kill = Kill::At(question.point);
+        let kill = Kill::At(question.point);
+        if self.dies_at(number, question) && self.may_kill(number, kill).await {
             if self.fleet().kill(question.process).await {
                 self.note(kill);
             } else {
@@ -182,7 +208,7 @@ impl Control {
             // Its key says which job it is: crops/JOB/FENCE/NAME.
             let job = question.key.as_deref().and_then(|key| key.split('/').nth(1)).unwrap();
             let job = uuid::Uuid::parse_str(job).unwrap().to_string();
-            if self.may_kill(number).await {
+            if self.may_kill(number, kill).await {
                 let hold = self.locks.hold(moment, || job.clone()).await;
                 tokio::spawn(self.clone().strike(hold, number, kill));
             }
@@ -195,33 +221,32 @@ impl Control {
         let state = self.state.lock().unwrap();
         let course = &state.courses[&number];
         let stored = || course.crops.get(&attempt(question)).map_or(0, |(stored, _)| *stored);
-        state.kills_left > 0
-            && course.kills.front() == Some(&Kill::At(question.point))
+        state.dies(number, Kill::At(question.point))
             // In the middle of the crops, some of which are stored then.
             && (question.point != Point::Cropping || stored() == course.faces / 2)
     }
 
     fn dies_behind(&self, number: u16) -> Option<(Kill, Moment)> {
         let state = self.state.lock().unwrap();
-        let next = state.courses[&number].kills.front();
-        match next.filter(|_| state.kills_left > 0) {
-            Some(Kill::Written) => Some((Kill::Written, Moment::Written)),
-            Some(Kill::Committing) => Some((Kill::Committing, Moment::Committing)),
-            _ => None,
-        }
+        let behind = [(Kill::Written, Moment::Written), (Kill::Committing, Moment::Committing)];
+        behind.into_iter().find(|(kill, _)| state.dies(number, *kill))
     }
 
-    /// Takes the photo's next kill from the plan, unless it would be its job's third.
-    async fn may_kill(&self, number: u16) -> bool {
+    /// Takes the kill from the plan, unless it would be its job's third.
+    async fn may_kill(&self, number: u16, kill: Kill) -> bool {
         if !self.has_attempts_left(number).await {
             return false;
         }
         let mut state = self.state.lock().unwrap();
-        if state.kills_left == 0 || state.courses.get_mut(&number).unwrap().kills.pop_front().is_none() {
-            return false;
+        let dies = state.dies(number, kill);
+        if dies {
+            *state.owed.get_mut(&kill).unwrap() -= 1;
+            let course = state.courses.get_mut(&number).unwrap();
+            if let Some(place) = course.kills.iter().position(|planned| *planned == kill) {
+                course.kills.remove(place);
+            }
         }
-        state.kills_left -= 1;
-        true
+        dies
     }
 
     /// Whoever is killed takes the jobs beside with it: so what counts is what the job's row says.
@@ -265,8 +290,9 @@ impl Control {
     /// Stops the process where the plan says so, and has it go on when its lease has run out.
     async fn sleep(&self, number: u16, process: u32) {
         let set = |sleeper| self.state.lock().unwrap().courses.get_mut(&number).unwrap().sleeper = sleeper;
-        let planned = self.state.lock().unwrap().courses[&number].sleeper == Sleeper::Planned;
+        let planned = self.state.lock().unwrap().sleeps(number);
         if planned && self.has_attempts_left(number).await && self.fleet().put_to_sleep(process).await {
+            self.state.lock().unwrap().sleeper_owed = false;
             set(Sleeper::Asleep);
             tokio::time::sleep(SLEEPS).await;
             set(Sleeper::Awake(Instant::now()));
@@ -292,10 +318,12 @@ impl Control {
             Some(name) => self.fleet().kill_named(&name).await,
             None => false,
         };
-        hold.let_go().await;
+        // Before it may come to its end after all.
         if struck {
             self.note(kill);
-        } else {
+        }
+        hold.let_go().await;
+        if !struck {
             self.give_back(number, kill);
         }
     }
@@ -303,8 +331,11 @@ impl Control {
     /// Something else stopped it on its way: another time.
     fn give_back(&self, number: u16, kill: Kill) {
         let mut state = self.state.lock().unwrap();
-        state.kills_left += 1;
-        state.courses.get_mut(&number).unwrap().kills.push_front(kill);
+        *state.owed.get_mut(&kill).unwrap() += 1;
+        let course = state.courses.get_mut(&number).unwrap();
+        if !course.reserve {
+            course.kills.push_front(kill);
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use rand::{RngExt, SeedableRng};
 use tests::fake::{self, Colour, person};
 use tests::gate::Point;
 
+/// Before the reserve: a job whose worker was killed has begun anew by then.
+const PAUSE: Duration = Duration::from_secs(20);
+
 /// How much of everything there is.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
@@ -99,6 +102,9 @@ pub struct Photo {
     pub due: Duration,
     /// What kills those who work on it, one after another: at most two.
     pub kills: Vec<Kill>,
+    /// Whoever works on it makes good what did not come about on the photos before: an attempt may be spent otherwise, or
+    /// the database be away when the word is asked for.
+    pub reserve: bool,
     /// Whoever works on it first falls asleep behind the last crop, for longer than a lease lasts.
     pub sleeper: bool,
 }
@@ -108,9 +114,6 @@ pub struct Plan {
     pub seed: u64,
     pub form: Form,
     pub photos: Vec<Photo>,
-    /// Kills of those who work on chosen photos. More are planned, since what is planned may be overtaken: an attempt
-    /// may be spent otherwise.
-    pub kills_of_photos: usize,
     /// How many photos are acknowledged when a worker is killed while it claims.
     pub kills_of_claims: Vec<usize>,
     /// The same for what breaks besides.
@@ -127,11 +130,12 @@ impl Plan {
         let mut dice = dice(seed, 0);
         let mut photos: Vec<Photo> = (0..form.photos).map(|n| photo(&mut dice, &form, n)).collect();
         let claims = (form.kills / 8).max(1);
-        let kills_of_photos = form.kills - claims;
-        // The last quarter is the reserve.
         let (most, reserve) = photos.split_at_mut(form.photos * 3 / 4);
-        deal(&mut dice, most, kills_of_photos);
-        deal(&mut dice, reserve, kills_of_photos / 2);
+        deal(&mut dice, most, form.kills - claims);
+        for photo in reserve {
+            photo.reserve = true;
+            photo.due += PAUSE;
+        }
         let spared: Vec<usize> = (0..most.len()).filter(|n| most[*n].kills.is_empty()).collect();
         if let Some(n) = spared.choose(&mut dice) {
             most[*n].sleeper = true;
@@ -156,7 +160,6 @@ impl Plan {
             seed,
             form,
             photos,
-            kills_of_photos,
             kills_of_claims,
             faults,
         }
@@ -180,6 +183,7 @@ fn photo(dice: &mut StdRng, form: &Form, n: usize) -> Photo {
         faces: people.len(),
         due: form.gap.mul_f64(f64::from(number) + late),
         kills: Vec::new(),
+        reserve: false,
         sleeper: false,
     }
 }
