@@ -7,7 +7,7 @@ use bytes::Bytes;
 use models::{Ask, Stage, Vision};
 use service::kinds::JobKind;
 use service::queue::claims::Claim;
-use service::recognition::{self, Crops, EnrolledPhoto};
+use service::recognition::{self, Against, Crops, Embedder, EnrolledPhoto};
 use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -132,9 +132,56 @@ async fn work(
     if ask.liveness && !models.tells_liveness() {
         return Err(Stop::NoLiveness);
     }
-    let photos = recognition::photos_to_read(service, claim).await?;
     begin();
     let reporter = Reporter::start(service, claim, lost);
+    let (looked, against) = tokio::join!(
+        look_through(service, claim, models, ask, held, &reporter),
+        against(service, claim, &embedder),
+    );
+    let ((mut looked, early), against) = (looked?, against?);
+    reporter.matching();
+    if claim.kind == JobKind::Enrol {
+        return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
+    }
+    let Some(EnrolledPhoto {
+        photo,
+        seen: Some(seen),
+    }) = looked.pop()
+    else {
+        return Err(Stop::Service(Error::NotFound("photo")));
+    };
+    match (claim.kind, against) {
+        (JobKind::Recognize, Some(against)) => {
+            recognition::recognize(service, claim, against, &photo, seen, early).await?;
+        }
+        (_, Some(against)) => recognition::identify(service, claim, against, &photo, seen, early).await?,
+        (_, None) => {
+            if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
+                return Err(Stop::Refused(failure));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What every face of such a job's only photo is compared with.
+async fn against(service: &Service, claim: &Claim, embedder: &Embedder) -> Result<Option<Against>, Error> {
+    match claim.kind {
+        JobKind::Recognize | JobKind::Identify => Against::read(service, claim, embedder).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What the models see in each photo of the job, and the crops of those faces that are stored meanwhile.
+async fn look_through(
+    service: &Service,
+    claim: &Claim,
+    models: Arc<dyn Vision>,
+    ask: Ask,
+    held: impl Fn() -> Held + Send + Sync + Clone + 'static,
+    reporter: &Reporter,
+) -> Result<(Vec<EnrolledPhoto>, Option<Crops>), Stop> {
+    let photos = recognition::photos_to_read(service, claim).await?;
     // Of such a job's only photo every face's crop is kept, whoever it is.
     let early: Arc<Mutex<Option<Crops>>> = Arc::default();
     let mut looked = Vec::with_capacity(photos.len());
@@ -164,28 +211,8 @@ async fn work(
         };
         looked.push(EnrolledPhoto { photo, seen });
     }
-    reporter.matching();
-    if claim.kind == JobKind::Enrol {
-        return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
-    }
-    let Some(EnrolledPhoto {
-        photo,
-        seen: Some(seen),
-    }) = looked.pop()
-    else {
-        return Err(Stop::Service(Error::NotFound("photo")));
-    };
     let early = early.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match claim.kind {
-        JobKind::Recognize => recognition::recognize(service, claim, &embedder, &photo, seen, early).await?,
-        JobKind::CheckIn => {
-            if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
-                return Err(Stop::Refused(failure));
-            }
-        }
-        _ => recognition::identify(service, claim, &embedder, &photo, seen, early).await?,
-    }
-    Ok(())
+    Ok((looked, early))
 }
 
 /// Ends when the job is no longer held.

@@ -1,5 +1,6 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
+mod against;
 mod assignment;
 mod bulk;
 pub mod calibrate;
@@ -32,6 +33,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
+pub use against::Against;
 pub use bulk::{Pupil, Sent, check as check_photo, digest, pupils, sent};
 pub use check_in::check_in;
 pub use crops::Crops;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::faces::{self, NewFace};
-use super::matching::{self, Verdict};
-use super::{Crops, Embedder, PhotoToRead, Seen, Watch, crops, gallery};
+use super::matching::Verdict;
+use super::{Against, Crops, PhotoToRead, Seen, Watch, crops};
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
 use crate::db::Sql;
@@ -15,31 +15,25 @@ use crate::events::Topic;
 use crate::id::{FaceId, PersonId};
 use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx, organizations, people};
+use crate::{Service, Tx, people};
 
 /// Writes what a class photo showed: who of the roll is in it is marked. `stored`: the crops of all its faces, where
 /// somebody has begun to store them.
 pub async fn recognize(
     service: &Service,
     claim: &Claim,
-    embedder: &Embedder,
+    against: Against,
     photo: &PhotoToRead,
     seen: Seen,
     stored: Option<Crops>,
 ) -> Result<()> {
     let stored = of_each(service, claim, stored, &seen);
-    let (Some(class), Some(session)) = (claim.class_id, claim.session_id) else {
+    let Some(session) = claim.session_id else {
         return Err(Error::internal("a recognition without a session"));
     };
     let mut watch = Watch::start(claim, &[&seen]);
-    let (embedder, gallery, roll) = tokio::try_join!(
-        organizations::tuned(service, claim.organization_id, embedder),
-        gallery::of_class(service, class, embedder),
-        roll::ids(service.db.reader(), session),
-    )?;
-    let roll: HashSet<PersonId> = roll.into_iter().collect();
     let seen = Arc::new(seen);
-    let verdicts = match_faces(service, gallery, &seen, &embedder, Some(roll)).await?;
+    let verdicts = against.verdicts(service, &seen).await?;
     watch.timings.r#match = watch.lap();
     let keys = stored.stored(claim).await?;
 
@@ -89,26 +83,15 @@ pub async fn recognize(
 pub async fn identify(
     service: &Service,
     claim: &Claim,
-    embedder: &Embedder,
+    against: Against,
     photo: &PhotoToRead,
     seen: Seen,
     stored: Option<Crops>,
 ) -> Result<()> {
     let stored = of_each(service, claim, stored, &seen);
     let mut watch = Watch::start(claim, &[&seen]);
-    let embedder = &organizations::tuned(service, claim.organization_id, embedder).await?;
-    let (gallery, members) = match claim.class_id {
-        Some(class) => {
-            let members: HashSet<PersonId> = crate::classes::members_now(service, class).await?.into_iter().collect();
-            (gallery::of_class(service, class, embedder).await?, Some(members))
-        }
-        None => (
-            gallery::of_organization(service, claim.organization_id, embedder).await?,
-            None,
-        ),
-    };
     let seen = Arc::new(seen);
-    let verdicts = match_faces(service, gallery, &seen, embedder, members).await?;
+    let verdicts = against.verdicts(service, &seen).await?;
     watch.timings.r#match = watch.lap();
     let keys = stored.stored(claim).await?;
 
@@ -130,39 +113,6 @@ fn of_each(service: &Service, claim: &Claim, stored: Option<Crops>, seen: &Seen)
     stored
         .filter(|stored| stored.count() == seen.faces.len())
         .unwrap_or_else(|| Crops::store(service, claim, crops()))
-}
-
-/// Compares on a blocking thread: a full photo against a large school fills a core for a while.
-/// `among`: who counts, of those in the gallery.
-#[tracing::instrument(name = "match", level = "info", skip_all)]
-async fn match_faces(
-    service: &Service,
-    gallery: Arc<gallery::Gallery>,
-    seen: &Arc<Seen>,
-    embedder: &Embedder,
-    among: Option<HashSet<PersonId>>,
-) -> Result<Vec<Verdict>> {
-    let (seen, match_at, review_at) = (seen.clone(), embedder.match_threshold, embedder.review_threshold);
-    service
-        .blocking(move || {
-            let counts = |student: &PersonId| among.as_ref().is_none_or(|a| a.contains(student));
-            let embeddings: Vec<Option<&[f32]>> = seen
-                .faces
-                .iter()
-                .map(|face| face.embedding.as_deref().filter(|_| !face.too_small))
-                .collect();
-            let comparable: Vec<&[f32]> = embeddings.iter().copied().flatten().collect();
-            let mut rows = gallery.similarities_of(&comparable, match_at - review_at);
-            for (place, _) in gallery.students.iter().enumerate().filter(|(_, s)| !counts(s)) {
-                for row in &mut rows {
-                    row[place] = f32::NEG_INFINITY;
-                }
-            }
-            let mut rows = rows.into_iter();
-            let similarities: Vec<Option<Vec<f32>>> = embeddings.iter().map(|e| e.and_then(|_| rows.next())).collect();
-            matching::decide(&gallery.students, &similarities, match_at, review_at)
-        })
-        .await
 }
 
 /// The verdicts without those who are none of these: neither decided for nor a candidate.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use service::events::{Announcer, Topic};
 use service::queue::claims::{self, Claim, LEASE_LOST};
-use service::recognition::{self, Embedder, EnrolledPhoto};
+use service::recognition::{self, Against, Embedder, EnrolledPhoto};
 use service::{Error, Service};
 use tests::both;
 use tests::client::Client;
@@ -123,7 +123,8 @@ async fn class_photo(mut world: World) {
     let gone = &school.students[1];
     let worker = interrupted(&world, &admin, gone);
     let looked = looked(&worker, &claim, &[person(0), person(1)]).await;
-    recognition::recognize(&worker, &claim, &embedder(), &looked.photo, looked.seen.unwrap(), None)
+    let against = Against::read(&worker, &claim, &embedder()).await.unwrap();
+    recognition::recognize(&worker, &claim, against, &looked.photo, looked.seen.unwrap(), None)
         .await
         .unwrap();
     let job = ended(&admin, &job).await;
