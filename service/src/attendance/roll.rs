@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::marks::{self, Mark};
+use super::marks::{self, Locked, Mark};
 use crate::db::{Scalar, Sql, Values};
 use crate::error::Result;
 use crate::id::{ClassId, PersonId, SessionId};
@@ -109,6 +109,16 @@ pub(crate) async fn ids(db: &impl ConnectionTrait, session: SessionId) -> Result
 pub(crate) async fn members(db: &impl ConnectionTrait, session: SessionId) -> Result<HashSet<PersonId>> {
     let rows: Vec<Member> = db.all(&belonging("$1"), vec![session.into()]).await?;
     Ok(rows.into_iter().map(|r| r.person_id).collect())
+}
+
+/// Who of these is on the roll of a locked session, and has not been erased, nor will be before this transaction ends.
+pub(crate) async fn still_on(
+    tx: &Tx<'_>,
+    session: &Locked,
+    people: impl IntoIterator<Item = PersonId>,
+) -> Result<HashSet<PersonId>> {
+    let on_roll = |values: &mut Values| format!("id IN {}", roll_of(&values.push(session.id)));
+    people::here_where(tx, people, on_roll).await
 }
 
 pub(crate) async fn has(tx: &Tx<'_>, session: SessionId, student: PersonId) -> Result<bool> {

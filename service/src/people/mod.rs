@@ -88,10 +88,20 @@ struct Here {
 
 /// Who of these has not been erased, nor will be before this transaction ends.
 pub(crate) async fn still_here(tx: &Tx<'_>, ids: impl IntoIterator<Item = PersonId>) -> Result<HashSet<PersonId>> {
+    here_where(tx, ids, |_| "TRUE".into()).await
+}
+
+/// The same of those alone of whose `id` the condition holds.
+pub(crate) async fn here_where(
+    tx: &Tx<'_>,
+    ids: impl IntoIterator<Item = PersonId>,
+    condition: impl FnOnce(&mut Values) -> String,
+) -> Result<HashSet<PersonId>> {
     let mut values = Values::default();
     let list = values.list(ids);
+    let condition = condition(&mut values);
     let sql = format!(
-        "SELECT id FROM person WHERE id IN {list} AND status <> 'ERASED' ORDER BY id{}",
+        "SELECT id FROM person WHERE id IN {list} AND status <> 'ERASED' AND {condition} ORDER BY id{}",
         tx.for_share()
     );
     let here: Vec<Here> = tx.all(&sql, values.done()).await?;

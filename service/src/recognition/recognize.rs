@@ -42,8 +42,8 @@ pub async fn recognize(
         claims::complete(&mut tx, claim).await?;
         let locked = marks::lock(&tx, session).await?;
         // Only who still exists and belongs: the roll may have changed since the matching.
-        let roll: HashSet<PersonId> = roll::ids(&*tx, session).await?.into_iter().collect();
-        let verdicts = only(still_here(&tx, verdicts).await?, &roll);
+        let here = roll::still_on(&tx, &locked, named(&verdicts)).await?;
+        let verdicts = only(verdicts, &here);
         let faces = new_faces(service, &seen, verdicts, keys.clone());
         faces::insert(&tx, claim, photo.id, Some(session), &faces).await?;
         set_size(&tx, photo, &seen).await?;
@@ -98,7 +98,9 @@ pub async fn identify(
     let written = async {
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
-        let faces = new_faces(service, &seen, still_here(&tx, verdicts).await?, keys.clone());
+        // Who was erased meanwhile is nobody's face.
+        let here = people::still_here(&tx, named(&verdicts)).await?;
+        let faces = new_faces(service, &seen, only(verdicts, &here), keys.clone());
         faces::insert(&tx, claim, photo.id, None, &faces).await?;
         set_size(&tx, photo, &seen).await?;
         claims::record_timings(&mut tx, claim, watch.total()).await?;
@@ -130,14 +132,16 @@ fn only(verdicts: Vec<Verdict>, these: &HashSet<PersonId>) -> Vec<Verdict> {
     verdicts.into_iter().map(one).collect()
 }
 
-/// The verdicts without those who were erased meanwhile: their face is nobody's.
-async fn still_here(tx: &Tx<'_>, verdicts: Vec<Verdict>) -> Result<Vec<Verdict>> {
-    let named = verdicts
-        .iter()
-        .flat_map(|v| v.candidates.iter().map(|(c, _)| *c).chain(v.student));
-    let named: HashSet<PersonId> = named.collect();
-    let here = people::still_here(tx, named).await?;
-    Ok(only(verdicts, &here))
+/// Everybody whom a verdict is for, or might be.
+fn named(verdicts: &[Verdict]) -> HashSet<PersonId> {
+    let of = |v: &Verdict| {
+        v.candidates
+            .iter()
+            .map(|(c, _)| *c)
+            .chain(v.student)
+            .collect::<Vec<_>>()
+    };
+    verdicts.iter().flat_map(of).collect()
 }
 
 pub(super) fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {

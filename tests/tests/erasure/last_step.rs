@@ -1,5 +1,5 @@
-//! The worst moment: the worker was told that the job is its own still, has compared the faces, and
-//! stores the crops, which takes so long that it says so.
+//! Who goes at the worst moment: the worker was told that the job is its own still, has compared the faces or knows with
+//! whom it will, and stores the crops, which may take so long that it says so.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -140,6 +140,37 @@ async fn class_photo(mut world: World) {
 }
 
 both!(a_face_matched_a_moment_ago_is_nobodys, class_photo, |setup| Setup {
+    workers: 0,
+    ..setup
+});
+
+/// Off the roll, and still there.
+async fn left(mut world: World) {
+    let (_, admin) = world.organization("Here").await;
+    world.hire().await;
+    let school = School::enrolled(&admin, 2).await;
+    world.dismiss().await;
+    let session = school.open_session().await;
+    let job = school.submit(&session, photo(&[person(0), person(1)])).await;
+    let service = &world.service;
+    let claim = claims::claim(service).await.unwrap().unwrap();
+    let against = Against::read(service, &claim, &embedder()).await.unwrap();
+    let looked = looked(service, &claim, &[person(0), person(1)]).await;
+
+    let gone = &school.students[1];
+    let leaves = "mutation($class: ID!, $id: ID!) { \
+                  removeStudents(classId: $class, studentIds: [$id], from: \"2020-01-01\") { class { id } } }";
+    admin.query(leaves, json!({ "class": school.class, "id": gone })).await;
+    recognition::recognize(service, &claim, against, &looked.photo, looked.seen.unwrap(), None)
+        .await
+        .unwrap();
+    let job = ended(&admin, &job).await;
+    assert!(!job.to_string().contains(gone), "decided for, or a candidate: {job:#}");
+    let marks = job["marks"].as_array().unwrap();
+    assert_eq!(marks.len(), 1, "{job:#}");
+}
+
+both!(who_has_left_the_class_meanwhile_is_not_marked, left, |setup| Setup {
     workers: 0,
     ..setup
 });
