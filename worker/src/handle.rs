@@ -7,10 +7,11 @@ use bytes::Bytes;
 use models::{Ask, Stage, Vision};
 use service::kinds::JobKind;
 use service::queue::claims::Claim;
-use service::recognition::{self, Against, Crops, Embedder, EnrolledPhoto};
+use service::recognition::{self, Crops, Embedder, EnrolledPhoto, Known};
 use service::{Error, Service, reports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::lease::{Held, Lease};
@@ -134,11 +135,8 @@ async fn work(
     }
     begin();
     let reporter = Reporter::start(service, claim, lost);
-    let (looked, against) = tokio::join!(
-        look_through(service, claim, models, ask, held, &reporter),
-        against(service, claim, &embedder),
-    );
-    let ((mut looked, early), against) = (looked?, against?);
+    let known = compares(claim.kind).then(|| known(service, claim, &embedder));
+    let (mut looked, early) = look_through(service, claim, models, ask, held, &reporter).await?;
     reporter.matching();
     if claim.kind == JobKind::Enrol {
         return Ok(recognition::enrol(service, claim, &embedder, &looked).await?);
@@ -150,12 +148,12 @@ async fn work(
     else {
         return Err(Stop::Service(Error::NotFound("photo")));
     };
-    match (claim.kind, against) {
-        (JobKind::Recognize, Some(against)) => {
-            recognition::recognize(service, claim, against, &photo, seen, early).await?;
+    match (claim.kind, known) {
+        (JobKind::Recognize, Some(known)) => {
+            recognition::recognize(service, claim, known, &photo, seen, early).await?;
         }
-        (_, Some(against)) => recognition::identify(service, claim, against, &photo, seen, early).await?,
-        (_, None) => {
+        (JobKind::Identify, Some(known)) => recognition::identify(service, claim, known, &photo, seen, early).await?,
+        _ => {
             if let Some(failure) = recognition::check_in(service, claim, &embedder, &photo, seen).await? {
                 return Err(Stop::Refused(failure));
             }
@@ -164,12 +162,17 @@ async fn work(
     Ok(())
 }
 
-/// What every face of such a job's only photo is compared with.
-async fn against(service: &Service, claim: &Claim, embedder: &Embedder) -> Result<Option<Against>, Error> {
-    match claim.kind {
-        JobKind::Recognize | JobKind::Identify => Against::read(service, claim, embedder).await.map(Some),
-        _ => Ok(None),
-    }
+/// Whether every face of such a job's only photo is compared with many people, and its crop kept, whoever it is.
+const fn compares(kind: JobKind) -> bool {
+    matches!(kind, JobKind::Recognize | JobKind::Identify)
+}
+
+/// Begins to read whom they are compared with; ends where nobody waits for it any more.
+fn known(service: &Service, claim: &Claim, embedder: &Embedder) -> impl Future<Output = Result<Known, Error>> + use<> {
+    let (service, claim, embedder) = (service.clone(), claim.clone(), embedder.clone());
+    let reading = async move { Known::read(&service, &claim, &embedder).await };
+    let reading = AbortOnDropHandle::new(tokio::spawn(reading.in_current_span()));
+    async { reading.await.map_err(Error::internal)? }
 }
 
 /// What the models see in each photo of the job, and the crops of those faces that are stored meanwhile.
@@ -182,7 +185,6 @@ async fn look_through(
     reporter: &Reporter,
 ) -> Result<(Vec<EnrolledPhoto>, Option<Crops>), Stop> {
     let photos = recognition::photos_to_read(service, claim).await?;
-    // Of such a job's only photo every face's crop is kept, whoever it is.
     let early: Arc<Mutex<Option<Crops>>> = Arc::default();
     let mut looked = Vec::with_capacity(photos.len());
     let count = photos.len();
@@ -194,7 +196,7 @@ async fn look_through(
             let (service, claim, early) = (service.clone(), claim.clone(), early.clone());
             move |stage: Stage<'_>| {
                 if let Stage::Embedding(faces) = stage
-                    && matches!(claim.kind, JobKind::Recognize | JobKind::Identify)
+                    && compares(claim.kind)
                 {
                     let crops = faces.iter().map(|face| Bytes::from_owner(face.crop.clone())).collect();
                     *early.lock().unwrap_or_else(PoisonError::into_inner) = Some(Crops::store(&service, &claim, crops));

@@ -274,11 +274,28 @@ pub(crate) async fn members_now(service: &Service, class: ClassId) -> Result<Vec
     let rows: Vec<Member> = service
         .db
         .reader()
-        .all(
-            "SELECT person_id FROM membership WHERE class_id = $1 AND joined_at <= $2 \
-             AND (left_at IS NULL OR left_at > $2)",
-            vec![class.into(), service.now().into()],
-        )
+        .all(&belonging("$1", "$2"), vec![class.into(), service.now().into()])
         .await?;
     Ok(rows.into_iter().map(|r| r.person_id).collect())
+}
+
+/// Who of these belongs to a class now, and has not been erased, nor will be before this transaction ends.
+pub(crate) async fn still_in(
+    tx: &Tx<'_>,
+    class: ClassId,
+    people: impl IntoIterator<Item = PersonId>,
+) -> Result<HashSet<PersonId>> {
+    let in_class = |values: &mut Values| {
+        let (class, now) = (values.push(class), values.push(tx.service.now()));
+        format!("id IN ({})", belonging(&class, &now))
+    };
+    people::here_where(tx, people, in_class).await
+}
+
+/// Who belongs to that class at that time, as a `SELECT` of `person_id`; both are SQL.
+fn belonging(class: &str, at: &str) -> String {
+    format!(
+        "SELECT person_id FROM membership WHERE class_id = {class} AND joined_at <= {at} \
+         AND (left_at IS NULL OR left_at > {at})"
+    )
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub use changes::{ClassChange, archive, delete, update};
 pub use leaving::remove_students;
 pub use membership::{NewStudent, StudentRow, add_students};
-pub(crate) use membership::{leave_all, members_now};
+pub(crate) use membership::{leave_all, members_now, still_in};
 
 use crate::db::{Scalar, Sql, Values};
 use crate::error::{Error, Result, is_duplicate};

@@ -1,6 +1,5 @@
 //! From photos to marks: what is submitted, who is in it, and what is written.
 
-mod against;
 mod assignment;
 mod bulk;
 pub mod calibrate;
@@ -13,6 +12,7 @@ mod faces;
 pub mod gallery;
 mod gates;
 pub(crate) mod kept;
+mod known;
 pub mod matching;
 mod matrix;
 mod photos;
@@ -33,13 +33,13 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
-pub use against::Against;
 pub use bulk::{Pupil, Sent, check as check_photo, digest, pupils, sent};
 pub use check_in::check_in;
 pub use crops::Crops;
 pub use embedders::{GALLERY_SWITCHED, switch_gallery};
 pub use enrol::{EnrolledPhoto, enrol};
 pub use faces::{Candidate, Face, by_ids as faces_by_ids, by_jobs as faces_by_jobs, by_photos as faces_by_photos};
+pub use known::Known;
 pub use photos::{Photo, by_ids as photos_by_ids, by_jobs as photos_by_jobs, by_sessions as photos_by_sessions};
 pub use recognize::{identify, recognize};
 pub use reembed::{Reembedding, Switch, reembed_gallery};

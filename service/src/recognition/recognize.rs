@@ -5,35 +5,36 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::faces::{self, NewFace};
+use super::known::{Known, no_session};
 use super::matching::Verdict;
-use super::{Against, Crops, PhotoToRead, Seen, Watch, crops};
+use super::{Crops, PhotoToRead, Seen, Watch, crops};
 use crate::attendance::marks::{self, Evidence, Statement};
 use crate::attendance::roll;
 use crate::db::Sql;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::Topic;
 use crate::id::{FaceId, PersonId};
 use crate::kinds::{FaceDecision, FaceReason, MarkSource, SessionState};
 use crate::queue::claims::{self, Claim};
-use crate::{Service, Tx, people};
+use crate::{Service, Tx, classes, people};
 
-/// Writes what a class photo showed: who of the roll is in it is marked. `stored`: the crops of all its faces, where
-/// somebody has begun to store them.
+/// Writes what a class photo showed: who of the roll is in it is marked. `known` may have been begun before, and `stored` are
+/// the crops of all its faces, where somebody has begun to store them.
 pub async fn recognize(
     service: &Service,
     claim: &Claim,
-    against: Against,
+    known: impl Future<Output = Result<Known>>,
     photo: &PhotoToRead,
     seen: Seen,
     stored: Option<Crops>,
 ) -> Result<()> {
     let stored = of_each(service, claim, stored, &seen);
     let Some(session) = claim.session_id else {
-        return Err(Error::internal("a recognition without a session"));
+        return Err(no_session());
     };
     let mut watch = Watch::start(claim, &[&seen]);
     let seen = Arc::new(seen);
-    let verdicts = against.verdicts(service, &seen).await?;
+    let verdicts = known.await?.verdicts(service, &seen).await?;
     watch.timings.r#match = watch.lap();
     let keys = stored.stored(claim).await?;
 
@@ -41,7 +42,7 @@ pub async fn recognize(
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
         let locked = marks::lock(&tx, session).await?;
-        // Only who still exists and belongs: the roll may have changed since the matching.
+        // Only who still exists and belongs: the roll may have changed since it was read.
         let here = roll::still_on(&tx, &locked, named(&verdicts)).await?;
         let verdicts = only(verdicts, &here);
         let faces = new_faces(service, &seen, verdicts, keys.clone());
@@ -79,11 +80,12 @@ pub async fn recognize(
     crops::keep_if(service, written.await, &keys).await
 }
 
-/// Writes who is in a photo, among a class or the whole organization; marks nobody. `stored` as for [`recognize`].
+/// Writes who is in a photo, among a class or the whole organization; marks nobody. `known` and `stored` as for
+/// [`recognize`].
 pub async fn identify(
     service: &Service,
     claim: &Claim,
-    against: Against,
+    known: impl Future<Output = Result<Known>>,
     photo: &PhotoToRead,
     seen: Seen,
     stored: Option<Crops>,
@@ -91,15 +93,17 @@ pub async fn identify(
     let stored = of_each(service, claim, stored, &seen);
     let mut watch = Watch::start(claim, &[&seen]);
     let seen = Arc::new(seen);
-    let verdicts = against.verdicts(service, &seen).await?;
+    let verdicts = known.await?.verdicts(service, &seen).await?;
     watch.timings.r#match = watch.lap();
     let keys = stored.stored(claim).await?;
 
     let written = async {
         let mut tx = service.begin().await?;
         claims::complete(&mut tx, claim).await?;
-        // Who was erased meanwhile is nobody's face.
-        let here = people::still_here(&tx, named(&verdicts)).await?;
+        let here = match claim.class_id {
+            Some(class) => classes::still_in(&tx, class, named(&verdicts)).await?,
+            None => people::still_here(&tx, named(&verdicts)).await?,
+        };
         let faces = new_faces(service, &seen, only(verdicts, &here), keys.clone());
         faces::insert(&tx, claim, photo.id, None, &faces).await?;
         set_size(&tx, photo, &seen).await?;
@@ -134,14 +138,10 @@ fn only(verdicts: Vec<Verdict>, these: &HashSet<PersonId>) -> Vec<Verdict> {
 
 /// Everybody whom a verdict is for, or might be.
 fn named(verdicts: &[Verdict]) -> HashSet<PersonId> {
-    let of = |v: &Verdict| {
-        v.candidates
-            .iter()
-            .map(|(c, _)| *c)
-            .chain(v.student)
-            .collect::<Vec<_>>()
-    };
-    verdicts.iter().flat_map(of).collect()
+    verdicts
+        .iter()
+        .flat_map(|v| v.candidates.iter().map(|(c, _)| *c).chain(v.student))
+        .collect()
 }
 
 pub(super) fn new_faces(service: &Service, seen: &Seen, verdicts: Vec<Verdict>, keys: Vec<String>) -> Vec<NewFace> {

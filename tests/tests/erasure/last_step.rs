@@ -1,16 +1,18 @@
-//! Who goes at the worst moment: the worker was told that the job is its own still, has compared the faces or knows with
-//! whom it will, and stores the crops, which may take so long that it says so.
+//! Who goes at the worst moment: the worker knows with whom it compares the faces, or was told that the job is its own
+//! still and stores the crops, which takes so long that it says so.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use service::events::{Announcer, Topic};
+use service::kinds::JobKind;
 use service::queue::claims::{self, Claim, LEASE_LOST};
-use service::recognition::{self, Against, Embedder, EnrolledPhoto};
+use service::recognition::{self, Embedder, EnrolledPhoto, Known};
 use service::{Error, Service};
 use tests::both;
-use tests::client::Client;
+use tests::client::{Client, data};
 use tests::fake::{Colour, look, person, photo};
 use tests::gate::{Point, Word, guarded};
 use tests::school::{School, ended, enrol};
@@ -123,8 +125,8 @@ async fn class_photo(mut world: World) {
     let gone = &school.students[1];
     let worker = interrupted(&world, &admin, gone);
     let looked = looked(&worker, &claim, &[person(0), person(1)]).await;
-    let against = Against::read(&worker, &claim, &embedder()).await.unwrap();
-    recognition::recognize(&worker, &claim, against, &looked.photo, looked.seen.unwrap(), None)
+    let known = Known::read(&worker, &claim, &embedder()).await;
+    recognition::recognize(&worker, &claim, ready(known), &looked.photo, looked.seen.unwrap(), None)
         .await
         .unwrap();
     let job = ended(&admin, &job).await;
@@ -148,29 +150,50 @@ both!(a_face_matched_a_moment_ago_is_nobodys, class_photo, |setup| Setup {
 async fn left(mut world: World) {
     let (_, admin) = world.organization("Here").await;
     world.hire().await;
-    let school = School::enrolled(&admin, 2).await;
+    let school = School::enrolled(&admin, 3).await;
     world.dismiss().await;
     let session = school.open_session().await;
-    let job = school.submit(&session, photo(&[person(0), person(1)])).await;
+    let bytes = photo(&[person(0), person(1)]);
     let service = &world.service;
-    let claim = claims::claim(service).await.unwrap().unwrap();
-    let against = Against::read(service, &claim, &embedder()).await.unwrap();
-    let looked = looked(service, &claim, &[person(0), person(1)]).await;
+    let marked = school.submit(&session, bytes.clone()).await;
+    let named = admin
+        .upload_raw(
+            "mutation($class: ID!, $photo: PhotoInput!) { identifyFaces(photo: $photo, classId: $class) { job { id } } }",
+            json!({ "class": school.class, "photo": { "upload": null } }),
+            &[("photo.upload", bytes)],
+        )
+        .await;
+    let named = data(named)["identifyFaces"]["job"]["id"].as_str().unwrap().to_owned();
+    let mut last_steps = Vec::new();
+    for _ in [&marked, &named] {
+        let claim = claims::claim(service).await.unwrap().unwrap();
+        let known = Known::read(service, &claim, &embedder()).await;
+        let looked = looked(service, &claim, &[person(0), person(1)]).await;
+        last_steps.push((claim, known, looked.photo, looked.seen.unwrap()));
+    }
 
     let gone = &school.students[1];
     let leaves = "mutation($class: ID!, $id: ID!) { \
                   removeStudents(classId: $class, studentIds: [$id], from: \"2020-01-01\") { class { id } } }";
     admin.query(leaves, json!({ "class": school.class, "id": gone })).await;
-    recognition::recognize(service, &claim, against, &looked.photo, looked.seen.unwrap(), None)
-        .await
-        .unwrap();
-    let job = ended(&admin, &job).await;
-    assert!(!job.to_string().contains(gone), "decided for, or a candidate: {job:#}");
-    let marks = job["marks"].as_array().unwrap();
-    assert_eq!(marks.len(), 1, "{job:#}");
+    for (claim, known, photo, seen) in last_steps {
+        let written = match claim.kind {
+            JobKind::Recognize => recognition::recognize(service, &claim, ready(known), &photo, seen, None).await,
+            _ => recognition::identify(service, &claim, ready(known), &photo, seen, None).await,
+        };
+        written.unwrap();
+    }
+    for job in [marked, named] {
+        let job = ended(&admin, &job).await;
+        assert!(!job.to_string().contains(gone), "decided for, or a candidate: {job:#}");
+        let faces = job["faces"].as_array().unwrap().iter();
+        let decisions: Vec<_> = faces.map(|face| &face["decision"]).collect();
+        assert_eq!(decisions, ["MATCHED", "UNKNOWN"], "{job:#}");
+    }
+    assert_eq!(school.marked(&session, "PRESENT").await.len(), 1);
 }
 
-both!(who_has_left_the_class_meanwhile_is_not_marked, left, |setup| Setup {
+both!(who_has_left_the_class_meanwhile_is_nobody, left, |setup| Setup {
     workers: 0,
     ..setup
 });

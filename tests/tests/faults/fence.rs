@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use service::kinds::{JobKind, JobStage};
 use service::queue::claims::{self, Claim, Failure, LEASE_LOST};
-use service::recognition::{self, Against, Embedder, EnrolledPhoto};
+use service::recognition::{self, Embedder, EnrolledPhoto, Known};
 use service::{Error, Service};
 use tests::both;
 use tests::client::{Client, data};
@@ -27,12 +27,12 @@ async fn write(service: &Service, claim: &Claim, bytes: &[u8]) -> Result<(), Err
     let seen = look(bytes, None);
     match claim.kind {
         JobKind::Recognize => {
-            let against = Against::read(service, claim, &embedder).await?;
-            recognition::recognize(service, claim, against, &photo, seen, None).await
+            let known = Known::read(service, claim, &embedder);
+            recognition::recognize(service, claim, known, &photo, seen, None).await
         }
         JobKind::Identify => {
-            let against = Against::read(service, claim, &embedder).await?;
-            recognition::identify(service, claim, against, &photo, seen, None).await
+            let known = Known::read(service, claim, &embedder);
+            recognition::identify(service, claim, known, &photo, seen, None).await
         }
         JobKind::Enrol => {
             let looked = [EnrolledPhoto {

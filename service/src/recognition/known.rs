@@ -1,4 +1,4 @@
-//! What the faces of a photo are compared with, read when its job begins: it needs nothing of the photo, which is looked
+//! Whom the faces of a photo are compared with, read when its job begins: it needs nothing of the photo, which is looked
 //! at meanwhile.
 
 use std::collections::HashSet;
@@ -15,35 +15,42 @@ use crate::queue::claims::Claim;
 use crate::{Service, classes, organizations};
 
 /// Templates, thresholds, and who counts.
-#[derive(Debug)]
-pub struct Against {
+pub struct Known {
     gallery: Arc<Gallery>,
     embedder: Embedder,
     /// Of those in the gallery; everyone where nobody is named.
     among: Option<HashSet<PersonId>>,
 }
 
-impl Against {
+/// Who they are is nobody's to print.
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Known").finish_non_exhaustive()
+    }
+}
+
+impl Known {
     /// For a recognition the session's roll, for an identification the class's members or everyone of the organization.
-    /// What changes before the job's end is told by what it writes: it names nobody who is gone by then.
+    /// As it is now: who joins or is enrolled later does not count, and who leaves or is erased is taken out when the
+    /// result is written.
     pub async fn read(service: &Service, claim: &Claim, embedder: &Embedder) -> Result<Self> {
+        let among = async {
+            let among = match (claim.kind, claim.session_id, claim.class_id) {
+                (JobKind::Recognize, Some(session), _) => roll::ids(service.db.reader(), session).await?,
+                (JobKind::Recognize, None, _) => return Err(no_session()),
+                (_, _, Some(class)) => classes::members_now(service, class).await?,
+                _ => return Ok(None),
+            };
+            Ok(Some(among.into_iter().collect()))
+        };
         let gallery = async {
             match claim.class_id {
                 Some(class) => gallery::of_class(service, class, embedder).await,
                 None => gallery::of_organization(service, claim.organization_id, embedder).await,
             }
         };
-        let among = async {
-            let among = match (claim.kind, claim.class_id, claim.session_id) {
-                (JobKind::Recognize, Some(_), Some(session)) => roll::ids(service.db.reader(), session).await?,
-                (JobKind::Recognize, ..) => return Err(Error::internal("a recognition without a session")),
-                (_, Some(class), _) => classes::members_now(service, class).await?,
-                _ => return Ok(None),
-            };
-            Ok(Some(among.into_iter().collect()))
-        };
         let tuned = organizations::tuned(service, claim.organization_id, embedder);
-        let (gallery, among, embedder) = tokio::try_join!(gallery, among, tuned)?;
+        let (among, gallery, embedder) = tokio::try_join!(among, gallery, tuned)?;
         Ok(Self {
             gallery,
             embedder,
@@ -86,4 +93,8 @@ impl Against {
             embedder.review_threshold,
         )
     }
+}
+
+pub(super) fn no_session() -> Error {
+    Error::internal("a recognition without a session")
 }
