@@ -32,6 +32,8 @@ struct Course {
     faces: usize,
     kills: VecDeque<Kill>,
     reserve: bool,
+    /// Whoever works on it is about to be killed: a kill was taken from the plan and has not come about yet.
+    dying: bool,
     dice: StdRng,
     /// For each attempt the crops so far, and whether all of them were stored.
     crops: HashMap<String, (usize, bool)>,
@@ -77,13 +79,13 @@ impl State {
         let course = &self.courses[&number];
         let owed = |kill: &Kill| self.owed.get(kill).is_some_and(|owed| *owed > 0);
         let next = course.kills.iter().find(|kill| owed(kill));
-        owed(&kill) && (course.reserve || next == Some(&kill))
+        !course.dying && owed(&kill) && (course.reserve || next == Some(&kill))
     }
 
     /// Whether whoever works on the photo is to sleep through its lease.
     fn sleeps(&self, number: u16) -> bool {
         let course = &self.courses[&number];
-        let none_owed = self.owed.values().all(|owed| *owed == 0);
+        let none_owed = self.owed.values().all(|owed| *owed == 0) && self.courses.values().all(|c| !c.dying);
         self.sleeper_owed && (course.sleeper == Sleeper::Planned || (course.reserve && none_owed))
     }
 }
@@ -102,6 +104,7 @@ impl Control {
             faces: photo.faces,
             kills: photo.kills.clone().into(),
             reserve: photo.reserve,
+            dying: false,
             dice: dice(plan.seed, 1 + u64::from(photo.number)),
             crops: HashMap::new(),
             sleeper: if photo.sleeper { Sleeper::Planned } else { Sleeper::None },
@@ -191,7 +194,7 @@ impl Control {
         let kill = Kill::At(question.point);
         if self.dies_at(number, question) && self.may_kill(number, kill).await {
             if self.fleet().kill(question.process).await {
-                self.note(kill);
+                self.came_about(number, kill);
             } else {
                 self.give_back(number, kill);
             }
@@ -242,6 +245,7 @@ impl Control {
         if dies {
             *state.owed.get_mut(&kill).unwrap() -= 1;
             let course = state.courses.get_mut(&number).unwrap();
+            course.dying = true;
             if let Some(place) = course.kills.iter().position(|planned| *planned == kill) {
                 course.kills.remove(place);
             }
@@ -290,15 +294,26 @@ impl Control {
     /// Stops the process where the plan says so, and has it go on when its lease has run out.
     async fn sleep(&self, number: u16, process: u32) {
         let set = |sleeper| self.state.lock().unwrap().courses.get_mut(&number).unwrap().sleeper = sleeper;
-        let planned = self.state.lock().unwrap().sleeps(number);
-        if planned && self.has_attempts_left(number).await && self.fleet().put_to_sleep(process).await {
-            self.state.lock().unwrap().sleeper_owed = false;
-            set(Sleeper::Asleep);
-            tokio::time::sleep(SLEEPS).await;
-            set(Sleeper::Awake(Instant::now()));
-            self.fleet().wake(process).await;
-            self.state.lock().unwrap().done.slept += 1;
+        if !self.has_attempts_left(number).await || !self.may_sleep(number) {
+            return;
         }
+        if !self.fleet().put_to_sleep(process).await {
+            self.state.lock().unwrap().sleeper_owed = true;
+            return;
+        }
+        set(Sleeper::Asleep);
+        tokio::time::sleep(SLEEPS).await;
+        set(Sleeper::Awake(Instant::now()));
+        self.fleet().wake(process).await;
+        self.state.lock().unwrap().done.slept += 1;
+    }
+
+    /// Takes the sleep from the plan, of which there is one.
+    fn may_sleep(&self, number: u16) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let sleeps = state.sleeps(number);
+        state.sleeper_owed &= !sleeps;
+        sleeps
     }
 
     async fn let_the_sleeper_go_first(&self, number: u16) {
@@ -320,7 +335,7 @@ impl Control {
         };
         // Before it may come to its end after all.
         if struck {
-            self.note(kill);
+            self.came_about(number, kill);
         }
         hold.let_go().await;
         if !struck {
@@ -328,11 +343,17 @@ impl Control {
         }
     }
 
+    fn came_about(&self, number: u16, kill: Kill) {
+        self.note(kill);
+        self.state.lock().unwrap().courses.get_mut(&number).unwrap().dying = false;
+    }
+
     /// Something else stopped it on its way: another time.
     fn give_back(&self, number: u16, kill: Kill) {
         let mut state = self.state.lock().unwrap();
         *state.owed.get_mut(&kill).unwrap() += 1;
         let course = state.courses.get_mut(&number).unwrap();
+        course.dying = false;
         if !course.reserve {
             course.kills.push_front(kill);
         }
