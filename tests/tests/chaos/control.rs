@@ -294,7 +294,8 @@ impl Control {
     /// Stops the process where the plan says so, and has it go on when its lease has run out.
     async fn sleep(&self, number: u16, process: u32) {
         let set = |sleeper| self.state.lock().unwrap().courses.get_mut(&number).unwrap().sleeper = sleeper;
-        if !self.has_attempts_left(number).await || !self.may_sleep(number) {
+        let sleeps = self.state.lock().unwrap().sleeps(number);
+        if !sleeps || !self.has_attempts_left(number).await || !self.may_sleep(number) {
             return;
         }
         if !self.fleet().put_to_sleep(process).await {
